@@ -1,0 +1,50 @@
+"""What can go wrong, by name: every error says what, where and the way out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class LavisError(Exception):
+    """Anything this package raises on purpose."""
+
+
+class ConfigError(LavisError, ValueError):
+    """A configuration that cannot be run as written."""
+
+
+class UnknownNameError(ConfigError):
+    """A registry name that nothing carries."""
+
+
+class AnnotationError(LavisError, ValueError):
+    """An annotation file or record that cannot be used; names the file and the record."""
+
+
+class ModalityError(LavisError, RuntimeError):
+    """A medium that cannot be read in one modality; names question, medium and path."""
+
+
+class WeightsError(LavisError, RuntimeError):
+    """A weights file that is absent, truncated or not the one that was asked for."""
+
+
+class ReasonerError(LavisError, RuntimeError):
+    """A reasoner that could not complete a prompt."""
+
+
+class JournalError(LavisError, OSError):
+    """A journal that can no longer be written; what it holds is safe."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return `` Did you mean 'x'?`` for the closest known name, or an empty string."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
+    """Build the error for a name of ``kind`` that is not registered."""
+    names = sorted(known)
+    return UnknownNameError(f"Unknown {kind} {name!r}.{nearest(name, names)} Known: {', '.join(names) or 'none'}.")

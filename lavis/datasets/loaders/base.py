@@ -1,0 +1,110 @@
+"""What a loader is, and the clip that it returns."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from lavis.common.errors import ModalityError
+from lavis.datasets.question import path_inside
+
+Array = npt.NDArray[Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Clip:
+    """One modality of one medium, as an array that knows its shape and unit.
+
+    Attributes:
+        media_id: the medium.
+        modality: the loader's name (``frame``, ``depth``, …).
+        array: the data.
+        shape: its axes by letter, ``"t h w c"``.
+        unit: ``uint8 RGB``, ``m``, ``px``, ``unit vectors`` …
+        indices: which frames of the medium these are; empty where the modality has no time.
+        timestamps_s: when they are, in s; empty where no rate is known.
+        path: where it was read from.
+        rate_hz: frames per s of the whole medium, None where unknown; neighbouring frames are 1 / rate_hz apart.
+        extras: further arrays of the same medium by name (a point cloud's ``rgb``, ``features``).
+    """
+
+    media_id: str
+    modality: str
+    array: Array
+    shape: str
+    unit: str
+    path: Path
+    indices: tuple[int, ...] = ()
+    timestamps_s: tuple[float, ...] = ()
+    rate_hz: float | None = None
+    extras: Mapping[str, Array] = MappingProxyType({})
+
+    def __post_init__(self) -> None:
+        if self.array.ndim != len(self.shape.split()):
+            raise ModalityError(
+                f"{self.media_id}: {self.modality} has {self.array.ndim} axes, not {self.shape!r} ({self.path})."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Sampling:
+    """Which frames are looked at: decided once per medium and handed to every loader.
+
+    Attributes:
+        indices: frame numbers from 0, ascending.
+        timestamps_s: the same in s; empty where no rate is known.
+        rate_hz: frames per s of the medium, None where unknown.
+    """
+
+    indices: tuple[int, ...]
+    timestamps_s: tuple[float, ...] = ()
+    rate_hz: float | None = None
+
+
+class Loader(abc.ABC):
+    """Reads one modality of one medium from disk.
+
+    A subclass sets ``modality``, ``suffix`` (of its files; empty for folders) and writes :meth:`load`. Modalities without time
+    (a point cloud, texts) ignore the sampling and return what their docstring says.
+    """
+
+    modality: ClassVar[str]
+    timed: ClassVar[bool] = True
+    suffix: ClassVar[str] = ""
+
+    @classmethod
+    def locate(cls, root: Path, name: str, *, annotation: str) -> Path:
+        """Return where a medium of this modality lies under its root: ``<root>/<name><suffix>``.
+
+        Raises:
+            AnnotationError: the name leaves the root; ``annotation`` names the record.
+        """
+        return path_inside(root, name + cls.suffix, annotation=annotation)
+
+    @abc.abstractmethod
+    def load(self, path: Path, *, media_id: str, sampling: Sampling | None = None) -> Any:
+        """Read the medium at ``path``.
+
+        Args:
+            path: file or folder of this modality.
+            media_id: named in errors.
+            sampling: the frames to read; None for modalities without time.
+
+        Raises:
+            ModalityError: missing, short, truncated or of the wrong kind; names medium and path.
+        """
+
+    def count(self, path: Path, *, media_id: str) -> tuple[int, float | None]:
+        """Return (number of frames, frames per s or None) of a timed modality without decoding it.
+
+        Raises:
+            ModalityError: the path holds no frames.
+        """
+        raise ModalityError(f"{media_id}: {self.modality} at {path} has no frames to count.")

@@ -1,0 +1,64 @@
+"""A medium opened for experts: sampling decided once, every modality loaded at most once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lavis.common.errors import ModalityError
+from lavis.common.registry import registry
+from lavis.datasets.loaders.base import Loader, Sampling
+from lavis.datasets.loaders.sampling import interval_midpoints
+from lavis.datasets.question import Media
+
+# The modality that decides the sampling is the first of these that the medium has.
+TIME_KEEPERS = ("frame", "video", "depth", "norm", "flow")
+
+
+class MediaReader:
+    """Loads the modalities of one medium, aligned in time.
+
+    Args:
+        media: the medium.
+        n_frames: frames looked at per clip.
+        modalities: options per loader by modality name (``{"depth": {"scale_m": 0.001}}``).
+    """
+
+    def __init__(self, media: Media, *, n_frames: int = 8, modalities: dict[str, dict[str, Any]] | None = None) -> None:
+        self.media = media
+        self.n_frames = n_frames
+        self.options = modalities or {}
+        self.opened: list[str] = []
+        self._loaded: dict[str, Any] = {}
+        self._sampling: Sampling | None = None
+
+    def load(self, modality: str) -> Any:
+        """Return what the modality's loader returns, reading it once.
+
+        Raises:
+            ModalityError: the medium has no such modality, or it cannot be read.
+        """
+        if modality not in self._loaded:
+            path = self.media.sources.get(modality)
+            if path is None:
+                raise ModalityError(f"medium {self.media.media_id!r} has no {modality!r} source.")
+            loader = self._loader(modality)
+            sampling = self.sampling() if loader.timed else None
+            self.opened.append(modality)
+            self._loaded[modality] = loader.load(path, media_id=self.media.media_id, sampling=sampling)
+        return self._loaded[modality]
+
+    def sampling(self) -> Sampling:
+        """Return the frames to look at: the reference's interval midpoints over the whole medium."""
+        if self._sampling is None:
+            keeper = next((name for name in TIME_KEEPERS if name in self.media.sources), None)
+            if keeper is None:
+                raise ModalityError(f"medium {self.media.media_id!r} has no modality with frames to sample.")
+            count, rate_hz = self._loader(keeper).count(self.media.sources[keeper], media_id=self.media.media_id)
+            indices = interval_midpoints(count, self.n_frames)
+            times = tuple(index / rate_hz for index in indices) if rate_hz else ()
+            self._sampling = Sampling(indices, times, rate_hz)
+        return self._sampling
+
+    def _loader(self, modality: str) -> Loader:
+        loader: Loader = registry.require("loader", modality)(**self.options.get(modality, {}))
+        return loader
