@@ -75,11 +75,11 @@ ENTRIES: dict[str, dict[str, str]] = {
         "short_phrase": "lavis.models.mexa_models.answers:short_phrase",
     },
     "metric": {
-        "exact_match": "lavis.tasks.metrics.sqa3d:exact_match",
-        "em_refined": "lavis.tasks.metrics.sqa3d:em_refined",
-        "mexa_em": "lavis.tasks.metrics.sqa3d:mexa_em",
-        "mexa_refined": "lavis.tasks.metrics.sqa3d:mexa_refined",
-        "official_llm": "lavis.tasks.metrics.sqa3d:official_llm",
-        "crema_substring": "lavis.tasks.metrics.sqa3d:crema_substring",
+        "exact_match": "lavis.tasks.metrics.sqa3d:EXACT_MATCH",
+        "em_refined": "lavis.tasks.metrics.sqa3d:EM_REFINED",
+        "mexa_em": "lavis.tasks.metrics.sqa3d:MEXA_EM",
+        "mexa_refined": "lavis.tasks.metrics.sqa3d:MEXA_REFINED",
+        "official_llm": "lavis.tasks.metrics.sqa3d:OFFICIAL_LLM",
+        "crema_substring": "lavis.tasks.metrics.sqa3d:CREMA_SUBSTRING",
     },
 }

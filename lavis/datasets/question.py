@@ -7,7 +7,6 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from lavis.common.errors import AnnotationError
@@ -38,7 +37,7 @@ class Media:
 
     media_id: str
     sources: Mapping[str, Path]
-    side: Mapping[str, Any] = MappingProxyType({})
+    side: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def fingerprint(self, modality: str) -> str:
         """Return a digest of what lies at a source: names, bytes and modification times, not content.

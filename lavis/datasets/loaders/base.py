@@ -6,7 +6,6 @@ import abc
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -44,7 +43,7 @@ class Clip:
     indices: tuple[int, ...] = ()
     timestamps_s: tuple[float, ...] = ()
     rate_hz: float | None = None
-    extras: Mapping[str, Array] = MappingProxyType({})
+    extras: Mapping[str, Array] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.array.ndim != len(self.shape.split()):
