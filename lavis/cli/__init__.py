@@ -1,1 +1,1 @@
-""""""
+"""The `lavis` command."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lavis.common.errors import ConfigError, ModalityError, nearest
+from lavis.common.errors import ModalityError
 from lavis.experts.card import ExpertCard
 from lavis.experts.evidence import Evidence
 
@@ -22,7 +22,7 @@ class Expert(abc.ABC):
 
     A subclass sets ``card`` and writes ``write(loaded, **needs) -> str``: ``loaded`` is what the
     loader of ``card.modality`` returns; each name in ``card.needs`` comes as a keyword argument out
-    of the medium's side data, and ``question`` (the text) where the card says ``question_aware``.
+    of the medium's side data, and ``question`` (without its gold) where the card says ``question_aware``.
     Options are keyword-only parameters of ``__init__``; they belong to the key of the evidence store.
     """
 
@@ -37,22 +37,6 @@ class Expert(abc.ABC):
             raise TypeError(f"{cls.__qualname__} has no card: set `card = ExpertCard(...)` in the class.")
         if not callable(getattr(cls, "write", None)):
             raise TypeError(f"{cls.__qualname__} has no `write(loaded, ...)`.")
-
-    @classmethod
-    def from_options(cls, options: dict[str, Any]) -> Expert:
-        """Build an expert from its options in the configuration.
-
-        Raises:
-            ConfigError: an option that the expert does not take; names the nearest one.
-        """
-        known = [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
-        for name in options:
-            if name not in known:
-                raise ConfigError(
-                    f"model.experts.{cls.card.name}.{name}: no such option.{nearest(name, known)} "
-                    f"Known: {', '.join(known) or 'none'}."
-                )
-        return cls(**options)
 
     def missing_needs(self, question: Question) -> tuple[str, ...]:
         """Return what the medium lacks for this expert: its modality or side data."""
@@ -75,12 +59,15 @@ class Expert(abc.ABC):
             )
         context: dict[str, Any] = {need: media.side[need] for need in self.card.needs}
         if self.card.question_aware:
-            context["question"] = question.text
+            context["question"] = question.blind()
         start = time.perf_counter()
         try:
             text = self.write(reader.load(self.card.modality), **context)
         except ModalityError as error:
-            raise ModalityError(f"Question {question.question_id}: {error}") from error
+            path = media.sources[self.card.modality]
+            # A loader names medium and path itself; an expert that got no clip can't.
+            where = "" if str(path) in str(error) else f"medium {media.media_id!r}, {self.card.modality} at {path}: "
+            raise ModalityError(f"Question {question.question_id}: {where}{error}") from error
         return Evidence(
             expert=self.card.name,
             media_id=media.media_id,

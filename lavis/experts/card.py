@@ -21,6 +21,8 @@ class ExpertCard:
         summary: one line on what its evidence tells; a selector reads it.
         version: changes whenever its evidence may change; part of the store's key.
         needs: names of the medium's side data it must be given (``pose``).
+        cue: a regular expression; where it matches a question's text the expert is worth asking.
+            Empty for an expert that helps with any question. The ``rules`` selector reads it.
         question_aware: True if its evidence depends on the question's text.
         cost: ``cheap`` (ms), ``local`` (s, a model on this machine) or ``served`` (a paid call).
     """
@@ -31,6 +33,7 @@ class ExpertCard:
     summary: str
     version: str
     needs: tuple[str, ...] = ()
+    cue: str = ""
     question_aware: bool = False
     cost: Literal["cheap", "local", "served"] = "cheap"
 
@@ -40,5 +43,11 @@ class ExpertCard:
                 raise TypeError(f"The card of expert {self.name!r} has no {field}.")
         if not SKILL_ID.fullmatch(self.skill):
             raise TypeError(f"The card of expert {self.name!r} has skill {self.skill!r}; MEXA's ids run A1 to G2.")
+        try:
+            re.compile(self.cue)
+        except re.error as error:
+            raise TypeError(
+                f"The card of expert {self.name!r} has a cue that is no regular expression: {error}."
+            ) from error
         if self.cost not in ("cheap", "local", "served"):
             raise TypeError(f"The card of expert {self.name!r} has cost {self.cost!r}; say cheap, local or served.")

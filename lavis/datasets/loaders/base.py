@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import numpy.typing as npt
 
-from lavis.common.errors import ModalityError
+from lavis.common.errors import ConfigError, ModalityError, nearest
 from lavis.datasets.question import path_inside
 
 Array = npt.NDArray[Any]
@@ -70,13 +70,30 @@ class Sampling:
 class Loader(abc.ABC):
     """Reads one modality of one medium from disk.
 
-    A subclass sets ``modality``, ``suffix`` (of its files; empty for folders) and writes :meth:`load`. Modalities without time
-    (a point cloud, texts) ignore the sampling and return what their docstring says.
+    A subclass sets ``modality``, ``suffix`` (of its files; empty for folders) and writes :meth:`load`.
+    Modalities without time (a point cloud, texts) set ``timed`` to False, ignore the sampling and return
+    what their docstring says. Options are keyword-only parameters of ``__init__``.
     """
 
     modality: ClassVar[str]
     timed: ClassVar[bool] = True
     suffix: ClassVar[str] = ""
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> Loader:
+        """Build a loader from its options in the configuration.
+
+        Raises:
+            ConfigError: an option that the loader does not take; names the nearest one.
+        """
+        known = [] if cls.__init__ is object.__init__ else list(inspect.signature(cls.__init__).parameters)[1:]
+        for name in options:
+            if name not in known:
+                raise ConfigError(
+                    f"{cls.modality}.{name}: loader {cls.modality!r} has no such option.{nearest(name, known)} "
+                    f"Known: {', '.join(known) or 'none'}."
+                )
+        return cls(**options)
 
     @classmethod
     def locate(cls, root: Path, name: str, *, annotation: str) -> Path:

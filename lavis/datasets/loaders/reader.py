@@ -60,5 +60,5 @@ class MediaReader:
         return self._sampling
 
     def _loader(self, modality: str) -> Loader:
-        loader: Loader = registry.require("loader", modality)(**self.options.get(modality, {}))
+        loader: Loader = registry.require("loader", modality).from_options(self.options.get(modality, {}))
         return loader

@@ -1,1 +1,1 @@
-""""""
+"""MEXA: selectors, prompts, answer filters and the aggregator."""

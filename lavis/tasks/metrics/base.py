@@ -26,16 +26,53 @@ class Metric:
     source: str
     content_key: Callable[[Question], str] | None = None
 
+    def tally(self) -> Tally:
+        """Return an empty tally of this metric."""
+        return Tally(self)
+
     def summarize(self, scored: Iterable[tuple[Question, float]]) -> MetricSummary:
-        """Return the mean over all questions and by category, in percent."""
-        if self.content_key is None:
-            return MetricSummary.of((self.category(question), score) for question, score in scored)
-        best: dict[str, tuple[str, float]] = {}
+        """Return the mean over (question, score) pairs and by category, in percent."""
+        tally = self.tally()
         for question, score in scored:
-            key = self.content_key(question)
-            category, so_far = best.get(key, (self.category(question), 0.0))
-            best[key] = (category, max(so_far, score))
-        return MetricSummary.of(best.values())
+            tally.add(question, score)
+        return tally.summary()
+
+
+class Tally:
+    """Counts scores as they come; holds sums, and one entry a content where the metric counts by content."""
+
+    def __init__(self, metric: Metric) -> None:
+        self.metric = metric
+        self._sums: dict[str, tuple[float, int]] = {}
+        self._best: dict[str, tuple[str, float]] = {}
+
+    def add(self, question: Question, score: float) -> None:
+        """Count one question's score, 0 … 1."""
+        category = self.metric.category(question)
+        if self.metric.content_key is None:
+            self._count(category, score)
+            return
+        key = self.metric.content_key(question)
+        category, so_far = self._best.get(key, (category, 0.0))
+        self._best[key] = (category, max(so_far, score))
+
+    def _count(self, category: str, score: float) -> None:
+        total, count = self._sums.get(category, (0.0, 0))
+        self._sums[category] = (total + score, count + 1)
+
+    def summary(self) -> MetricSummary:
+        """Return the means so far."""
+        if self._best:
+            self._sums = {}
+            for category, score in self._best.values():
+                self._count(category, score)
+        n = sum(count for _, count in self._sums.values())
+        right = sum(total for total, _ in self._sums.values())
+        return MetricSummary(
+            percent=_percent(right, n),
+            n=n,
+            by_category={name: (_percent(total, count), count) for name, (total, count) in sorted(self._sums.items())},
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,21 +82,6 @@ class MetricSummary:
     percent: float
     n: int
     by_category: dict[str, tuple[float, int]]
-
-    @classmethod
-    def of(cls, scores: Iterable[tuple[str, float]]) -> MetricSummary:
-        """Average (category, score) pairs."""
-        sums: dict[str, tuple[float, int]] = {}
-        for category, score in scores:
-            total, count = sums.get(category, (0.0, 0))
-            sums[category] = (total + score, count + 1)
-        n = sum(count for _, count in sums.values())
-        right = sum(total for total, _ in sums.values())
-        return cls(
-            percent=_percent(right, n),
-            n=n,
-            by_category={name: (_percent(total, count), count) for name, (total, count) in sorted(sums.items())},
-        )
 
 
 def _percent(right: float, n: int) -> float:

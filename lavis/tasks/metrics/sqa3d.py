@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from lavis.datasets.datasets.sqa3d_types import crema_type, leo_type
 from lavis.datasets.question import Question
 from lavis.tasks.metrics.base import Metric
 
@@ -45,17 +46,6 @@ def normalize(answer: str) -> str:
     for article in ("a", "an", "the"):
         text = re.sub(rf"\b{article}\b ([a-zA-Z]+)", r"\1", text)
     return re.sub(r"\bbackwards\b", "backward", text)
-
-
-def leo_type(question: Question) -> str:
-    """Return LEO's question type: the first word of the question, or ``others``."""
-    text = question.text.lstrip().lower()
-    return next((name for name in ("what", "is", "how", "can", "which") if text.startswith(name)), "others")
-
-
-def crema_type(question: Question) -> str:
-    """Return CREMA's question type: the first of its words found anywhere, case kept, or ``Other``."""
-    return next((name for name in ("What", "How", "Can", "Is", "Which") if name in question.text), "Other")
 
 
 def content_key(question: Question) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from lavis.common.registry import registry
 from lavis.datasets.question import Media, Question
+from lavis.datasets.datasets.sqa3d_types import leo_type
 from lavis.tasks.metrics import sqa3d
 
 METRICS = ("exact_match", "em_refined", "mexa_em", "mexa_refined", "official_llm", "crema_substring")
@@ -45,7 +46,7 @@ PREDICTORS = {
     "the_gold": lambda question, table: "the " + question.answers[0],
     "gold_dot": lambda question, table: question.answers[0] + ".",
     "empty": lambda question, table: "",
-    "majority_per_type": lambda question, table: table["majority_by_type"][sqa3d.leo_type(question)],
+    "majority_per_type": lambda question, table: table["majority_by_type"][leo_type(question)],
     **{word: lambda question, table, word=word: word for word in ("yes", "no", "two", "2", "e", "left")},
 }
 

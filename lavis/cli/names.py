@@ -1,0 +1,25 @@
+"""`lavis list`: the registered names, by kind; imports none of what they stand for."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from lavis.common.errors import unknown_name
+from lavis.common.registry import registry
+
+
+def run(arguments: list[str]) -> int:
+    """List the names of one kind, one a line, or of every kind."""
+    kinds = sorted(registry.kinds())
+    parser = argparse.ArgumentParser(prog="lavis list", description="List the registered names.")
+    parser.add_argument("kind", nargs="?", help=f"one of: {', '.join(kinds)}")
+    kind: str | None = parser.parse_args(arguments).kind
+    if kind is None:
+        lines = [f"{each}: {', '.join(registry.list_names(each)) or 'none'}" for each in kinds]
+    elif kind in kinds:
+        lines = registry.list_names(kind)
+    else:
+        raise unknown_name("kind", kind, kinds)
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    return 0

@@ -1,0 +1,64 @@
+"""The answer to one question, with everything that led to it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from lavis.experts.evidence import Evidence
+from lavis.reasoners.base import Completion, Usage
+
+Status = Literal["answered", "unparsed", "failed"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Selection:
+    """Which experts are asked, best first, and why; ``usage`` is what choosing cost."""
+
+    experts: tuple[str, ...]
+    reason: str = ""
+    usage: Usage = dataclasses.field(default_factory=Usage)
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """One answer.
+
+    Attributes:
+        text: the answer in the benchmark's words; empty unless ``answered``.
+        choice: its number among the question's options, None without options.
+        status: ``answered``; ``unparsed`` if the completion holds no answer; ``failed`` if there is no completion.
+        selection: the experts that were asked.
+        evidence: what they said, in the order of the prompt.
+        completion: what the reasoner returned; None where it failed.
+        filter: the name of the filter that found the answer.
+        error: why it failed.
+    """
+
+    text: str
+    status: Status
+    selection: Selection
+    evidence: tuple[Evidence, ...]
+    completion: Completion | None
+    choice: int | None = None
+    filter: str = ""
+    error: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data for the journal."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Answer:
+        """Build it back from :meth:`to_json`."""
+        completion = data["completion"]
+        selection = data["selection"]
+        return cls(
+            **{
+                **data,
+                "selection": Selection(tuple(selection["experts"]), selection["reason"], Usage(**selection["usage"])),
+                "evidence": tuple(Evidence.from_json(item) for item in data["evidence"]),
+                "completion": None if completion is None else Completion.from_json(completion),
+            }
+        )

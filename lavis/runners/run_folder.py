@@ -1,0 +1,105 @@
+"""The folder that a run leaves, and what two starts of one run must agree on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lavis.common.errors import ConfigError
+from lavis.common.secrets import redact
+from lavis.store.entry_files import write_atomically
+
+RUN_ID = re.compile(r"[\w][\w.+-]*")
+# Where a reasoner is reached and how hard it is tried may change between two starts of a run.
+FREE_REASONER_KEYS = (
+    "base_url", "api_key_env", "max_connections", "timeout_s", "max_attempts", "max_retry_s", "n_threads", "latency_s",
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+    """Paths of one run, and the marker that fences its evidence."""
+
+    root: Path
+    marker: str
+
+    @property
+    def journal(self) -> Path:
+        """Where the ranks' journals lie."""
+        return self.root / "answers"
+
+    @property
+    def metrics(self) -> Path:
+        """What the run scored."""
+        return self.root / "metrics.json"
+
+    def result(self, split: str) -> Path:
+        """One row per question of a split, in the data set's order."""
+        return self.root / "result" / f"{split}.json"
+
+    def done(self, rank: int) -> Path:
+        """Says that a rank finished its questions."""
+        return self.journal / f"rank{rank}.done"
+
+    def failed(self, rank: int) -> Path:
+        """Says why a rank stopped."""
+        return self.journal / f"rank{rank}.failed"
+
+
+def open_run_folder(output_dir: Path, run_id: str, config: Mapping[str, Any]) -> RunFolder:
+    """Make the folder of a run, or open the one of a run to be resumed. For rank 0 alone.
+
+    Raises:
+        ConfigError: the id is no folder name, or the run was made with another model or data set.
+    """
+    if not RUN_ID.fullmatch(run_id):
+        raise ConfigError(f"run.run_id {run_id!r} is no folder name: use letters, digits, '.', '_', '+', '-'.")
+    root = output_dir / run_id
+    state_path, config_path = root / "state.json", root / "config.yaml"
+    clean = redact(dict(config))
+    if state_path.exists():
+        _refuse_another_run(yaml.safe_load(config_path.read_text(encoding="utf-8")), clean, root)
+        marker = json.loads(state_path.read_text(encoding="utf-8"))["marker"]
+    else:
+        marker = secrets.token_hex(4)
+        write_atomically(config_path, yaml.safe_dump(clean, sort_keys=False, allow_unicode=True))
+        write_atomically(state_path, json.dumps({"marker": marker}))
+    folder = RunFolder(root, marker)
+    folder.journal.mkdir(exist_ok=True)
+    for path in (*folder.journal.glob("rank*.done"), *folder.journal.glob("rank*.failed")):
+        path.unlink()
+    return folder
+
+
+def _refuse_another_run(before: Mapping[str, Any], now: Mapping[str, Any], root: Path) -> None:
+    different = sorted(_differences(_decisive(before), _decisive(now)))
+    if different:
+        raise ConfigError(
+            f"{root} was made with another configuration ({', '.join(different[:5])} differ). "
+            "Choose another run.run_id, or start with the configuration in its config.yaml."
+        )
+
+
+def _decisive(config: Mapping[str, Any]) -> dict[str, Any]:
+    model = dict(config.get("model") or {})
+    if isinstance(model.get("reasoner"), dict):
+        model["reasoner"] = {key: value for key, value in model["reasoner"].items() if key not in FREE_REASONER_KEYS}
+    return {"model": model, "datasets": config.get("datasets"), "task": (config.get("run") or {}).get("task")}
+
+
+def _differences(before: Any, now: Any, where: str = "") -> list[str]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        keys = {*before, *now}
+        return [
+            name
+            for key in keys
+            for name in _differences(before.get(key), now.get(key), f"{where}.{key}" if where else str(key))
+        ]
+    return [] if before == now else [where]

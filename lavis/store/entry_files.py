@@ -1,0 +1,70 @@
+"""A folder of small JSON entries: one file each, written whole or not at all, checked when read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+
+def digest(value: Any) -> str:
+    """Return the sha256 of a JSON value in its canonical form."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old one or the new one, on a shared file system too."""
+    write_lines_atomically(path, [text])
+
+
+def write_lines_atomically(path: Path, pieces: Iterable[str]) -> None:
+    """Do the same with a text that comes in pieces, one held at a time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.writelines(pieces)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+class EntryFiles:
+    """Entries by key under ``root/ab/abcdef….json``. Two processes that write one key are harmless."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, key: str) -> Path:
+        """Return where the entry of a key lies."""
+        return self.root / key[:2] / f"{key}.json"
+
+    def get(self, key: str) -> Any | None:
+        """Return an entry, or None if there is none or it is damaged (which is logged)."""
+        path = self.path(key)
+        try:
+            wrapped = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (json.JSONDecodeError, UnicodeDecodeError):
+            wrapped = None
+        if not isinstance(wrapped, dict) or wrapped.get("sha256") != digest(wrapped.get("entry")):
+            logger.warning("Damaged entry %s is ignored and will be computed again.", path)
+            return None
+        return wrapped["entry"]
+
+    def put(self, key: str, entry: Any) -> None:
+        """Keep an entry under its key."""
+        write_atomically(
+            self.path(key), json.dumps({"sha256": digest(entry), "entry": entry}, ensure_ascii=False, sort_keys=True)
+        )
