@@ -70,7 +70,7 @@ class DepthExpert(Expert):
         skill="A2",
         summary="distances in metres: nearest and farthest surface, which side is nearer, free space straight ahead",
         version="1",
-        cue=r"\b(far|near|close|closer|away|distance|nearer|nearest|nearby|space|metres?|meters?|within reach)\b",
+        cue=r"\b(far|near(er|est|by)?|close[rst]*|away|distance|space|met(re|er)s?|within reach|ahead|bump\w*)\b",
     )
 
     def __init__(self, *, max_views: int = 4) -> None:

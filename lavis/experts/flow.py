@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from lavis.experts.words import between_moments, capital, listed, runs
 
 AXES = (("to the left", "to the right"), ("down", "up"), ("backward", "forward"))  # camera x, -y, z
 MIN_COMPONENT = 0.42  # of a unit vector: two directions are named from about 25 degrees between them
+USUAL_RATE_HZ = 20.0
 MIN_STRAY_SHARE, MAX_STRAY_SHARE = 0.02, 0.5
 
 
@@ -47,7 +49,7 @@ class FlowExpert(Expert):
     Args:
         horizontal_fov_deg: of the camera; scales every angle.
         min_turn_deg_per_s: slower turns and tilts are not mentioned (per frame where no rate is
-            known: a twentieth of it).
+            known, as many as at 20 frames per s).
         max_segments: at most so many stretches of time; the longest are kept.
     """
 
@@ -57,7 +59,7 @@ class FlowExpert(Expert):
         skill="A1",
         summary="camera motion over time: turns left or right in degrees, moves forward or sideways, moving objects",
         version="1",
-        cue=r"\b(camera|motion|mov(es|ing)|pan(s|ning)?|rotat\w+|faster|slower)\b",
+        cue=r"\b(camera|motion|mov(es|ing|ed)|turned|walked|did I|way here|pan(s|ning)?|rotat\w+|faster|slower)\b",
     )
 
     def __init__(
@@ -89,7 +91,7 @@ class FlowExpert(Expert):
         if not steps:
             raise ModalityError(f"{clip.media_id}: no {clip.modality} vector is known ({clip.path}).")
         timeline = Timeline(clip, views)
-        motions = [self._motion(step, timeline.rate) for step in steps]
+        motions = [self._motion(step, clip.rate_hz) for step in steps]
         lines = [
             _overall(steps, motions, timeline, self.min_turn_deg_per_s),
             self._over_time(steps, motions, timeline),
@@ -97,10 +99,11 @@ class FlowExpert(Expert):
         ]
         return "\n".join(lines)
 
-    def _motion(self, step: CameraStep, rate: float) -> Motion:
-        least = self.min_turn_deg_per_s / (rate if rate != 1.0 else 20.0)
+    def _motion(self, step: CameraStep, rate_hz: float | None) -> Motion:
+        least = self.min_turn_deg_per_s / (rate_hz or USUAL_RATE_HZ)
+        turn_deg = _turn_deg(step)
         return Motion(
-            turn="" if abs(step.right_deg) < least else "right" if step.right_deg > 0 else "left",
+            turn="" if abs(turn_deg) < least else "right" if turn_deg > 0 else "left",
             tilt="" if abs(step.up_deg) < least else "up" if step.up_deg > 0 else "down",
             move=_move(step),
         )
@@ -112,7 +115,7 @@ class FlowExpert(Expert):
         words = []
         for first, last in kept:
             weights = np.diff(timeline.edges[first : last + 2])
-            turn = np.average([abs(step.right_deg) for step in steps[first : last + 1]], weights=weights)
+            turn = np.average([abs(_turn_deg(step)) for step in steps[first : last + 1]], weights=weights)
             tilt = np.average([abs(step.up_deg) for step in steps[first : last + 1]], weights=weights)
             said = motions[first].words(float(turn) * timeline.rate, float(tilt) * timeline.rate, timeline.unit)
             words.append(f"from {timeline.at(first)} to {timeline.at(last + 1)} the camera {said}")
@@ -162,6 +165,11 @@ class Timeline:
         )
 
 
+def _turn_deg(step: CameraStep) -> float:
+    """Return the turn to the right about the vertical: a camera that looks down shows part of it as a roll."""
+    return math.copysign(math.hypot(step.right_deg, step.roll_deg), step.right_deg)
+
+
 def _number(rate: float) -> str:
     return f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}"
 
@@ -179,7 +187,7 @@ def _move(step: CameraStep) -> str:
 
 
 def _overall(steps: list[CameraStep], motions: list[Motion], timeline: Timeline, least_deg: float) -> str:
-    right_deg = timeline.integral([step.right_deg for step in steps])
+    right_deg = timeline.integral([_turn_deg(step) for step in steps])
     up_deg = timeline.integral([step.up_deg for step in steps])
     parts = []
     if abs(right_deg) >= max(3.0, least_deg):

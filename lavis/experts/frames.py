@@ -39,7 +39,8 @@ class FramesExpert(Expert):
         skill="A1",
         summary="objects seen in the frames: kinds, counts, colours, left/centre/right, and changes over time",
         version="1",
-        cue=r"\b(colou?rs?|see|seen|visible|look like|wearing|doing|happens?|person|people|man|woman|child|dog|cat)\b",
+        cue=r"\b(colou?rs?|see|seen|visible|look like|pictures?|photos?|shows?|wearing|doing|happens?"
+        r"|person|people|man|woman|child|dog|cat)\b",
         cost="local",
     )
 

@@ -136,13 +136,18 @@ def _edges(normals: npt.NDArray[np.float32]) -> float:
     return float((cosines < np.cos(np.deg2rad(EDGE_DEG))).mean()) if cosines.size else 0.0
 
 
+def _plane(name: str, share: float) -> str:
+    """Return ``floor 31 %``; ``no ceiling`` below half a percent."""
+    return f"{name} {_percent(share)}" if share >= 0.005 else f"no {name}"
+
+
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
 def _shares(floor: float, wall: float, ceiling: float, *, side: str = "") -> str:
     other = max(0.0, 1.0 - floor - wall - ceiling)
-    parts = [f"floor {_percent(floor)}", f"walls {_percent(wall)}{side}", f"ceiling {_percent(ceiling)}"]
+    parts = [_plane("floor", floor), _plane("walls", wall) + side, _plane("ceiling", ceiling)]
     return ", ".join([*parts, f"other surfaces {_percent(other)}"] if other >= 0.05 else parts)
 
 

@@ -19,9 +19,6 @@ IRREGULAR = {
     "leaf": "leaves",
     "bus": "buses",
     "sheep": "sheep",
-    "glass": "glasses",
-    "dress": "dresses",
-    "compass": "compasses",
     "clothes": "clothes",
     "furniture": "furniture",
 }
@@ -37,10 +34,10 @@ def plural(label: str) -> str:
     for singular, many in IRREGULAR.items():
         if label.endswith(singular):
             return label[: -len(singular)] + many
+    if label.endswith(("x", "z", "ch", "sh", "ss")):
+        return label + "es"
     if label.endswith("s"):
         return label
-    if label.endswith(("x", "z", "ch", "sh")):
-        return label + "es"
     if label.endswith("y") and label[-2:-1] not in "aeiou":
         return label[:-1] + "ies"
     return label + "s"
@@ -97,7 +94,8 @@ def spread(n_items: int, n_kept: int) -> list[int]:
 def runs(values: Sequence[object]) -> list[tuple[int, int]]:
     """Return (first, last) of every run of equal neighbours."""
     starts = [k for k in range(len(values)) if k == 0 or values[k] != values[k - 1]]
-    return [(start, end - 1) for start, end in zip(starts, [*starts[1:], len(values)], strict=True)]
+    ends = [*(start - 1 for start in starts[1:]), len(values) - 1]
+    return list(zip(starts, ends, strict=False))
 
 
 def thirds(size: int) -> tuple[slice, slice, slice]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 AnswerForm = Literal["text", "letter"]
 
@@ -92,7 +92,7 @@ class Reasoner(abc.ABC):
     badly by letter.
     """
 
-    answer_form: ClassVar[AnswerForm] = "text"
+    answer_form: AnswerForm = "text"
     max_connections: int = 1
 
     @abc.abstractmethod

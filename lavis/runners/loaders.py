@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from lavis.common.errors import ConfigError
 from lavis.datasets.data_utils import is_stream
-from lavis.datasets.datasets.dataloader_utils import PrefetchLoader
+from lavis.datasets.datasets.dataloader_utils import IterLoader, MultiIterLoader, PrefetchLoader
 from lavis.runners.samplers import EvalSampler, TrainSampler
 
 
@@ -76,3 +76,19 @@ def sized(loader: Any) -> int | None:
         return len(loader)
     except TypeError:
         return None
+
+
+class EpochMixture:
+    """An epoch over loaders of both kinds: as many batches as those with a length have."""
+
+    def __init__(self, loaders: list[Any]) -> None:
+        self.lengths = [length for loader in loaders if (length := sized(loader)) is not None]
+        if not self.lengths:
+            raise ConfigError("Streams have no epochs; use run.runner=runner_iter.")
+        self.mixed = MultiIterLoader([IterLoader(loader) for loader in loaders])
+
+    def __len__(self) -> int:
+        return sum(self.lengths)
+
+    def __iter__(self) -> Any:
+        return iter(self.mixed)

@@ -41,7 +41,8 @@ def create_optimizer(
 
 def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Return what is trained in two groups: decayed matrices, and all that is not decayed."""
-    decayed, rest = [], []
+    decayed: list[torch.nn.Parameter] = []
+    rest: list[torch.nn.Parameter] = []
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue

@@ -19,9 +19,11 @@ from lavis.common.paths import REPO_ROOT, cache_root
 from lavis.common.registry import registry
 from lavis.common.secrets import RedactingFormatter, redact
 from lavis.datasets.datasets.question_dataset import QuestionDataset
+from lavis.datasets.question import Question
 from lavis.models.mexa_models.answer import Answer
 from lavis.models.mexa_models.mexa_aggregator import MexaAggregator
 from lavis.models.mexa_models.workbench import Workbench
+from lavis.report import write_report
 from lavis.runners.assignment import assign, chosen_indices
 from lavis.runners.progress import Progress
 from lavis.runners.run_folder import RunFolder, open_run_folder
@@ -74,15 +76,11 @@ class RunnerQA:
             LavisError: the run cannot go on; what was journaled is safe.
         """
         folder = self._open_folder()
-        metrics: dict[str, Any] = {}
         start = time.monotonic()
         try:
             for split, dataset in self._splits():
                 self.task.metrics_for(dataset)  # an unknown metric must not be found out after the work
-                indices = chosen_indices(
-                    len(dataset), self.run_cfg.get("limit"), spread=bool(self.run_cfg.get("spread", False))
-                )
-                self._answer_split(split, dataset, indices, folder)
+                self._answer_split(split, dataset, folder)
             write_atomically(folder.done(self.rank), "")
         except BaseException as error:
             write_failure(folder.failed(self.rank), error)
@@ -93,16 +91,16 @@ class RunnerQA:
             return None
         self._wait_for_ranks(folder)
         journals = JournalReader(folder.journal)
-        for split, dataset in self._splits():
-            indices = chosen_indices(
-                len(dataset), self.run_cfg.get("limit"), spread=bool(self.run_cfg.get("spread", False))
-            )
-            keys = [question_key(split, dataset.question_id(index)) for index in indices]
-            answers = (Answer.from_json(record["answer"]) for record in journals.records(keys))
-            metrics[split] = self.task.write_results(folder.result(split), dataset, indices, answers)
+        metrics = {
+            split: self.task.write_results(folder.result(split), self._rows(split, dataset, journals), dataset)
+            for split, dataset in self._splits()
+        }
         timing = {"wall_s": round(time.monotonic() - start, 3), "world_size": self.world_size}
         write_atomically(folder.metrics, json.dumps({**metrics, "timing": timing}, indent=2, ensure_ascii=False) + "\n")
+        rows = {split: self._rows(split, dataset, journals) for split, dataset in self._splits()}
+        report = write_report(folder.root / "report", f"{self.run_cfg.task}, run {folder.root.name}", metrics, rows)
         self._show(metrics, folder)
+        logger.info("report %s", report)
         return metrics
 
     # -- set-up --------------------------------------------------------------------------------
@@ -155,9 +153,20 @@ class RunnerQA:
             loader_options=dataset.loader_options,
         )
 
+    def _indices(self, dataset: QuestionDataset) -> list[int]:
+        return chosen_indices(len(dataset), self.run_cfg.get("limit"), spread=bool(self.run_cfg.get("spread", False)))
+
+    def _rows(self, split: str, dataset: QuestionDataset, journals: JournalReader) -> Iterator[tuple[Question, Answer]]:
+        """Yield every asked question with its journaled answer, in the data set's order."""
+        indices = self._indices(dataset)
+        records = journals.records(question_key(split, dataset.question_id(index)) for index in indices)
+        for index, record in zip(indices, records, strict=True):
+            yield dataset.question(index), Answer.from_json(record["answer"])
+
     # -- the work --------------------------------------------------------------------------------
 
-    def _answer_split(self, split: str, dataset: QuestionDataset, indices: Sequence[int], folder: RunFolder) -> None:
+    def _answer_split(self, split: str, dataset: QuestionDataset, folder: RunFolder) -> None:
+        indices = self._indices(dataset)
         positions = assign([dataset.media_id(index) for index in indices], self.world_size)[self.rank]
         mine = [indices[position] for position in positions]
         journaled = JournalReader(folder.journal)

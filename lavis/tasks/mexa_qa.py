@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -61,7 +61,7 @@ class MexaQATask(BaseTask):
         return model.answer(question, bench)
 
     def write_results(
-        self, path: Path, dataset: QuestionDataset, indices: Sequence[int], answers: Iterator[Answer]
+        self, path: Path, answered: Iterable[tuple[Question, Answer]], dataset: QuestionDataset
     ) -> dict[str, Any]:
         """Write one row per question and return what they score.
 
@@ -69,9 +69,8 @@ class MexaQATask(BaseTask):
 
         Args:
             path: ``result/<split>.json``.
-            dataset: gives the questions and their gold.
-            indices: the questions that were asked, in the data set's order.
-            answers: their answers, in the same order.
+            answered: questions with their answers, in the data set's order.
+            dataset: names the metrics.
 
         Returns:
             ``{metric: percent, n, answered, unparsed, failed, by_type, failures, usage}``.
@@ -83,8 +82,7 @@ class MexaQATask(BaseTask):
         ledger = {"aggregator": _Ledger(), "selector": _Ledger()}
 
         def rows() -> Iterator[str]:
-            for position, (index, answer) in enumerate(zip(indices, answers, strict=True)):
-                question = dataset.question(index)
+            for position, (question, answer) in enumerate(answered):
                 scores = {}
                 for metric, tally in zip(metrics, tallies, strict=True):
                     scores[metric.name] = metric.score(answer.text, question.answers)

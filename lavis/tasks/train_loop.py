@@ -102,7 +102,7 @@ def split_losses(outcome: Any) -> tuple[torch.Tensor, dict[str, float]]:
     loss, named = outcome if isinstance(outcome, tuple) else (outcome, {"loss": outcome})
     if not isinstance(named, Mapping):
         raise LavisError(f"train_step returns a loss or (loss, dict of losses), not a {type(named).__name__} second.")
-    return loss, {name: float(value) for name, value in named.items()}
+    return loss, {name: float(torch.as_tensor(value).detach()) for name, value in named.items()}
 
 
 def _update(optimizer: Any, scaler: Any) -> None:

@@ -15,13 +15,16 @@ from lavis.experts.egomotion import camera_step
 from lavis.experts.flow import FlowExpert
 
 HEIGHT, WIDTH, FOV_DEG, RATE_HZ = 96, 128, 60.0, 10.0
-FOCAL_PX = WIDTH / 2 / np.tan(np.deg2rad(FOV_DEG) / 2)
 Maps = npt.NDArray[np.float32]
 
 
-def rays() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def focal_px(fov_deg: float) -> float:
+    return float(WIDTH / 2 / np.tan(np.deg2rad(fov_deg) / 2))
+
+
+def rays(fov_deg: float = FOV_DEG) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     columns, rows = np.meshgrid(np.arange(WIDTH) + 0.5 - WIDTH / 2, np.arange(HEIGHT) + 0.5 - HEIGHT / 2)
-    return columns / FOCAL_PX, rows / FOCAL_PX
+    return columns / focal_px(fov_deg), rows / focal_px(fov_deg)
 
 
 def room_depth_m() -> npt.NDArray[np.float64]:
@@ -47,15 +50,18 @@ def flow_px(
     up_deg: float = 0.0,
     move_m: tuple[float, float, float] = (0.0, 0.0, 0.0),
     depth_m: npt.NDArray[np.float64] | None = None,
+    fov_deg: float = FOV_DEG,
+    pitch_deg: float = 0.0,
 ) -> Maps:
     """Project every point again after the camera turned (degrees) and moved (right, down, forward)."""
-    x, y = rays()
+    x, y = rays(fov_deg)
     depth = room_depth_m() if depth_m is None else depth_m
     points = np.stack([x * depth, y * depth, depth], axis=-1)
-    seen = (points - np.array(move_m)) @ rotation(up_deg, right_deg)  # the inverse rotation, on rows
-    return np.stack(
-        [FOCAL_PX * (seen[..., 0] / seen[..., 2] - x), FOCAL_PX * (seen[..., 1] / seen[..., 2] - y)], axis=-1
-    ).astype(np.float32)
+    level = rotation(pitch_deg, 0.0)  # a turn is about the world's vertical, whatever the camera's pitch
+    turned = level.T @ rotation(up_deg, right_deg) @ level
+    seen = (points - np.array(move_m)) @ turned  # the inverse rotation, on rows
+    again = np.stack([seen[..., 0] / seen[..., 2] - x, seen[..., 1] / seen[..., 2] - y], axis=-1)
+    return (focal_px(fov_deg) * again).astype(np.float32)
 
 
 def clip(maps: list[Maps], *, indices: tuple[int, ...] | None = None, rate_hz: float | None = RATE_HZ) -> Clip:
@@ -132,11 +138,11 @@ def test_unknown_flow_is_left_out_of_the_measure() -> None:
     assert step.right_deg == pytest.approx(1.5, abs=0.05)
 
 
-def test_the_field_of_view_scales_the_angles() -> None:
-    step = camera_step(flow_px(right_deg=1.5), horizontal_fov_deg=90.0)
-    narrow = camera_step(flow_px(right_deg=1.5), horizontal_fov_deg=FOV_DEG)
-    assert step is not None and narrow is not None
-    assert step.right_deg > 1.3 * narrow.right_deg
+@pytest.mark.parametrize("fov_deg", [40.0, 60.0, 90.0])
+def test_the_field_of_view_scales_the_angles(fov_deg: float) -> None:
+    step = camera_step(flow_px(right_deg=1.5, fov_deg=fov_deg), horizontal_fov_deg=fov_deg)
+    assert step is not None
+    assert step.right_deg == pytest.approx(1.5, abs=0.01)
 
 
 def test_pan_left_is_reported_with_its_rate_and_its_angle() -> None:
@@ -144,6 +150,13 @@ def test_pan_left_is_reported_with_its_rate_and_its_angle() -> None:
     text = FlowExpert().write(clip([flow_px(right_deg=-1.5)] * 20))
     assert "the camera turns left by 30 degrees" in text
     assert "From 0.0 s to 2.0 s the camera turns left at 15 degrees per second." in text
+
+
+@pytest.mark.parametrize("pitch_deg", [-30.0, -10.0, 20.0])
+def test_a_camera_that_looks_down_turns_as_fast_about_the_vertical(pitch_deg: float) -> None:
+    text = FlowExpert().write(clip([flow_px(right_deg=-1.5, pitch_deg=pitch_deg)] * 20))
+    assert "turns left by 30 degrees." in text
+    assert "tilts" not in text
 
 
 def test_sparse_samples_are_integrated_over_the_whole_time() -> None:

@@ -143,7 +143,9 @@ def fridge(color: str) -> Parts:
 def stove(color: str) -> Parts:
     """An oven with four plates and a window."""
     plates = [
-        _block((x - 0.09, y - 0.09, 0.9, x + 0.09, y + 0.09, 0.91), "black") for x in (-0.14, 0.14) for y in (-0.13, 0.14)
+        _block((x - 0.09, y - 0.09, 0.9, x + 0.09, y + 0.09, 0.91), "black")
+        for x in (-0.14, 0.14)
+        for y in (-0.13, 0.14)
     ]
     return (
         _block((-0.3, -0.3, 0, 0.3, 0.3, 0.9), color),
@@ -264,7 +266,10 @@ def monitor(color: str) -> Parts:
 
 def table_lamp(color: str) -> Parts:
     """A small lamp, to stand on something."""
-    return (_block((-0.03, -0.03, 0, 0.03, 0.03, 0.2), "gray"), _block((-0.12, -0.12, 0.18, 0.12, 0.12, 0.4), color, "glow"))
+    return (
+        _block((-0.03, -0.03, 0, 0.03, 0.03, 0.2), "gray"),
+        _block((-0.12, -0.12, 0.18, 0.12, 0.12, 0.4), color, "glow"),
+    )
 
 
 def microwave(color: str) -> Parts:

@@ -155,9 +155,7 @@ class MexaAggregator(BaseModel):
         """
         raise ConfigError("mexa_aggregator has nothing to train; run evaluate.py, or train.py with arch: crema.")
 
-    def predict_answers(
-        self, samples: Mapping[str, Any], *, bench: Workbench | None = None, **_: Any
-    ) -> list[str]:
+    def predict_answers(self, samples: Mapping[str, Any], *, bench: Workbench | None = None, **_: Any) -> list[str]:
         """Answer ``samples["question"]``, a list of :class:`Question`; "" where no answer was found."""
         if bench is None:
             raise ConfigError("predict_answers needs bench=Workbench(…): where evidence is kept.")

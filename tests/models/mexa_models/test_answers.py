@@ -74,7 +74,9 @@ def test_the_vocabulary_s_own_spelling_wins() -> None:
     assert extract("tv", ("TV", "chair"), PHRASE_FILTERS) == ("TV", "exact_option")
 
 
-@pytest.mark.parametrize(("text", "expected"), [("Answer: 12", "12"), ("-3.5 m", "-3.5"), ("2 or 3", None), ("none", None)])
+@pytest.mark.parametrize(
+    ("text", "expected"), [("Answer: 12", "12"), ("-3.5 m", "-3.5"), ("2 or 3", None), ("none", None)]
+)
 def test_a_number_is_taken_only_alone(text: str, expected: str | None) -> None:
     found = extract(text, (), ("number",))
     assert (found[0] if found else None) == expected

@@ -86,7 +86,9 @@ def test_a_sentence_around_the_gold_is_refined_right_and_strictly_wrong(
     assert golden["scores"]["sentence_gold"]["LEO_EM"]["all"] == 0.0
     for name, expected in (("exact_match", 0.0), ("em_refined", 100.0), ("mexa_em", 0.0), ("mexa_refined", 100.0)):
         metric = registry.require("metric", name)
-        scored = [(question, metric.score(f"It is {question.answers[0]} here", question.answers)) for question in questions]
+        scored = [
+            (question, metric.score(f"It is {question.answers[0]} here", question.answers)) for question in questions
+        ]
         assert metric.summarize(scored).percent == expected
 
 
@@ -113,7 +115,10 @@ def test_exact_match_does_not_depend_on_the_order_of_the_golds() -> None:
 
 def test_the_official_rule_counts_equal_content_once() -> None:
     media = Media("scene0000_00", {})
-    twice = [Question(str(index), "What color is the bathtub?", media, answers=(gold,)) for index, gold in enumerate(["brown", "red"])]
+    twice = [
+        Question(str(index), "What color is the bathtub?", media, answers=(gold,))
+        for index, gold in enumerate(["brown", "red"])
+    ]
     metric = registry.require("metric", "official_llm")
     summary = metric.summarize((question, metric.score("brown", question.answers)) for question in twice)
     assert (summary.n, summary.percent) == (1, 100.0)

@@ -1,0 +1,133 @@
+"""Making the sample on disk: once, whole or not at all, the same bytes every time."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import hashlib
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from lavis.common.errors import LavisError
+from lavis.common.paths import LIBRARY_ROOT, cache_root
+from lavis.datasets.sample.annotations import write_annotations
+from lavis.datasets.sample.choose import candidates, choose
+from lavis.datasets.sample.photographs import photograph
+from lavis.datasets.sample.plan import Room
+from lavis.datasets.sample.record import write_json
+from lavis.datasets.sample.rooms import PHOTO_SHOWS, all_rooms
+from lavis.datasets.sample.views import View
+
+VERSION_FILE = "version.json"
+MAX_PROCESSES = 4
+log = logging.getLogger(__name__)
+
+
+def sample_root() -> Path:
+    """Return where the sample lies in this user's cache; it need not exist yet."""
+    return cache_root() / "sample" / "sqa3d-v1"
+
+
+def build_sample(root: Path | None = None) -> Path:
+    """Make the sample under ``root`` unless this version of it is there, and return ``root``.
+
+    Processes that ask at once wait for the first; an old version is replaced; a build that is killed
+    leaves nothing under ``root``.
+
+    Args:
+        root: the folder to make; default: :func:`sample_root`.
+
+    Raises:
+        WeightsError: a photograph cannot be had.
+        LavisError: a room could not be rendered, or another folder lies at ``root``; says which.
+    """
+    root = (root or sample_root()).expanduser().absolute()
+    version = sample_version()
+    if _held_version(root) == version:
+        return root
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(root.with_name(f".{root.name}.lock")):
+        if _held_version(root) == version:
+            return root
+        if root.exists() and _held_version(root) is None and any(root.iterdir()):
+            raise LavisError(f"{root} holds something that is not the sample; name another folder or empty it.")
+        for stale in root.parent.glob(f".{root.name}.build-*"):
+            shutil.rmtree(stale, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=f".{root.name}.build-", dir=root.parent) as temporary:
+            made = Path(temporary) / "sample"
+            _make(made, version)
+            if root.exists():
+                root.rename(Path(temporary) / "before")
+            made.rename(root)
+    return root
+
+
+@functools.lru_cache(maxsize=1)
+def sample_version() -> str:
+    """Return a digest of everything the sample is made from: this package's code and the listed photographs."""
+    digest = hashlib.sha256()
+    sources = [*sorted(Path(__file__).parent.glob("*.py")), LIBRARY_ROOT / "datasets" / "pose.py"]
+    for source in sources:
+        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    return digest.hexdigest()
+
+
+def _held_version(root: Path) -> str | None:
+    try:
+        held = json.loads((root / VERSION_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return str(held.get("version")) if isinstance(held, dict) else None
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _make(root: Path, version: str) -> None:
+    rooms = all_rooms()
+    log.info("Making the sample of %d rooms for %s; this takes about half a minute.", len(rooms), root.parent)
+    for name in PHOTO_SHOWS:
+        photograph(name)  # fetched here, so that the processes find it
+    root.mkdir()
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, MAX_PROCESSES)) as pool:
+        for _ in pool.map(lambda room: _record_in_process(room, root), rooms):
+            pass
+    asked = choose([candidates(room, read_views(root, room)) for room in rooms])
+    write_annotations(root, asked)
+    readme = Path(__file__).with_name("README.md")
+    (root / "README.md").write_text(readme.read_text(encoding="utf-8"), encoding="utf-8")
+    write_json(root / VERSION_FILE, {"version": version, "questions": len(asked), "rooms": len(rooms)})
+
+
+def read_views(root: Path, room: Room) -> list[View]:
+    """Return the measured frames of a room from its truth file."""
+    truth = json.loads((root / "truth" / f"{room.scene_id}.json").read_text(encoding="utf-8"))
+    return [View.from_json(view) for view in truth["views"]]
+
+
+def _record_in_process(room: Room, root: Path) -> None:
+    # A process of its own: it needs no __main__ guard of the caller and takes none of its threads or locks along.
+    path = os.pathsep.join([str(LIBRARY_ROOT.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        [sys.executable, "-m", "lavis.datasets.sample", "--room", room.scene_id, "--root", str(root)],
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise LavisError(f"The sample's room {room.scene_id} could not be rendered: {last}")

@@ -1,0 +1,217 @@
+"""The embedded reasoner: a small model in this process, held to the options' texts by a grammar."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import threading
+import time
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any, ClassVar
+
+from lavis.common.errors import ConfigError, ReasonerError
+from lavis.common.weights import find, weights_path
+from lavis.reasoners.base import AnswerForm, Completion, Prompt, Reasoner, Usage
+from lavis.reasoners.grammar import PHRASE_GRAMMAR, choice_grammar, further_choice_grammar
+from lavis.reasoners.llama_engine import Generation, LlamaEngine
+
+# Changes whenever the same prompt may be completed otherwise by the same model.
+PROTOCOL = 1
+# Shared parts whose tokens are remembered; the engine keeps about as many states.
+N_REMEMBERED = 8
+
+
+def usable_threads() -> int:
+    """Return this process's share of the cores it may use: by torchrun's LOCAL_WORLD_SIZE, at least 1."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+    return max(1, cores // max(1, int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
+
+
+class EmbeddedReasoner(Reasoner):
+    """Continues a prompt with a GGUF model: one of the choices, several, or one line.
+
+    The completion of a prompt depends on nothing but the prompt and the model: not on what was asked
+    before, nor on the number of threads. Reusing a prefix changes the order of floating-point sums,
+    so the shared part is always computed alone and from its beginning, once, and every question is
+    computed after exactly that state.
+
+    Args:
+        model: a name of ``lavis weights list``, or the path of a .gguf file.
+        n_threads: null for this process's share of the cores.
+        context_tokens: prompt and answer together.
+        seed: of the sampler; at temperature 0 it decides nothing but is part of the identity.
+
+    Raises:
+        WeightsError: the weights are not there; gives the command that fetches them.
+        ConfigError: an option is out of range, or the path is no file.
+    """
+
+    answer_form: AnswerForm = "text"
+    max_connections: int = 1
+    _load_lock: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(
+        self,
+        *,
+        model: str = "qwen2.5-coder-1.5b",
+        n_threads: int | None = None,
+        context_tokens: int = 4096,
+        seed: int = 0,
+    ) -> None:
+        if n_threads is not None and n_threads < 1:
+            raise ConfigError(f"embedded reasoner: n_threads is {n_threads}; it must be at least 1, or null.")
+        if context_tokens < 64:
+            raise ConfigError(f"embedded reasoner: context_tokens is {context_tokens}; a prompt needs at least 64.")
+        self.model = model
+        self.path = _model_path(model)
+        self.n_threads = n_threads or usable_threads()
+        self.context_tokens = context_tokens
+        self.seed = seed
+        self._engine: LlamaEngine | None = None
+        self._lock = threading.Lock()
+        self._heads: OrderedDict[str, list[int]] = OrderedDict()
+        self._sha256: str | None = None
+
+    def complete(self, prompt: Prompt) -> Completion:
+        """Complete a prompt; calls from several threads wait for each other.
+
+        Raises:
+            ReasonerError: the prompt does not fit into the context, or the engine refused.
+        """
+        start = time.perf_counter()
+        with self._lock:
+            engine = self._loaded()
+            head, tail = self._tokens(engine, prompt)
+            n_prompt = len(head) + len(tail)
+            if n_prompt + prompt.max_tokens > self.context_tokens:
+                raise ReasonerError(
+                    f"A prompt of {n_prompt} tokens and {prompt.max_tokens} to generate exceed the embedded reasoner's "
+                    f"context of {self.context_tokens} tokens. Raise model.reasoner.context_tokens, "
+                    "or let experts write less (fewer experts, frames or lines)."
+                )
+            cached_tokens = self._pin(engine, prompt.shared, head, tail[0]) if prompt.shared else 0
+            generated = self._generate(engine, prompt, head + tail)
+        return Completion(
+            text="".join(generation.text for generation in generated).strip(),
+            usage=Usage(
+                input_tokens=n_prompt,
+                output_tokens=sum(generation.output_tokens for generation in generated),
+                cached_tokens=cached_tokens,
+            ),
+            model=self.model,
+            latency_s=time.perf_counter() - start,
+        )
+
+    def count_tokens(self, prompt: Prompt) -> int:
+        """Return how many tokens of the context a prompt takes, without completing it."""
+        with self._lock:
+            head, tail = self._tokens(self._loaded(), prompt)
+        return len(head) + len(tail)
+
+    def identity(self) -> dict[str, Any]:
+        """Return the model by its hash, the engine's version and what else decides a completion."""
+        if self._sha256 is None:
+            self._sha256 = _sha256_of(self.model, self.path)
+        return {
+            "type": "embedded",
+            "model": Path(self.model).name,
+            "sha256": self._sha256,
+            "engine": f"xllamacpp {_version('xllamacpp')}",
+            "protocol": PROTOCOL,
+            "temperature": 0,
+            "seed": self.seed,
+        }
+
+    def close(self) -> None:
+        """Free the model; a later call loads it again."""
+        with self._lock:
+            self._engine = None
+            self._heads.clear()
+
+    def _loaded(self) -> LlamaEngine:
+        if self._engine is None:
+            with self._load_lock:  # two models loaded at once would need twice the memory of the larger
+                self._engine = LlamaEngine(
+                    self.path, n_threads=self.n_threads, context_tokens=self.context_tokens, seed=self.seed
+                )
+        return self._engine
+
+    def _tokens(self, engine: LlamaEngine, prompt: Prompt) -> tuple[list[int], list[int]]:
+        """Return the tokens of the shared part and of the rest; their boundary depends on neither."""
+        head = self._heads.get(prompt.shared)
+        if head is None:
+            head = engine.tokenize(f"{prompt.shared}\n" if prompt.shared else "", begin=True)
+        tail = engine.tokenize("\n".join(part for part in (prompt.own, prompt.lead) if part), begin=False)
+        if not tail:
+            raise ReasonerError("The prompt has neither an own part nor a lead: there is nothing to complete.")
+        return head, tail
+
+    def _generate(self, engine: LlamaEngine, prompt: Prompt, tokens: list[int]) -> list[Generation]:
+        """Generate one line, one choice, or one choice after the other, none of them twice."""
+        if not prompt.choices:
+            return [self._step(engine, prompt, tokens, PHRASE_GRAMMAR, fresh=not prompt.shared)]
+        generated = [self._step(engine, prompt, tokens, choice_grammar(prompt.choices), fresh=not prompt.shared)]
+        left = dict.fromkeys(prompt.choices)
+        left.pop(generated[0].text.removeprefix(" "), None)
+        while left and len(generated) < prompt.max_choices:
+            so_far = engine.tokenize("".join(generation.text for generation in generated), begin=False)
+            step = self._step(engine, prompt, tokens + so_far, further_choice_grammar(left), fresh=False)
+            if not step.text.strip():
+                break
+            generated.append(step)
+            left.pop(step.text.removeprefix(", "), None)
+        return generated
+
+    def _step(self, engine: LlamaEngine, prompt: Prompt, tokens: list[int], grammar: str, *, fresh: bool) -> Generation:
+        # A choice ends by its grammar; cut short by a number of tokens, it would be none of the choices.
+        max_tokens = self.context_tokens - len(tokens) if prompt.choices else prompt.max_tokens
+        step = engine.generate(tokens, max_tokens=max_tokens, grammar=grammar, stop=("\n",), reuse_cache=not fresh)
+        if prompt.choices and not step.finished:
+            raise ReasonerError(f"The context of {self.context_tokens} tokens ended within the choice {step.text!r}.")
+        return step
+
+    def _pin(self, engine: LlamaEngine, shared: str, head: list[int], first: int) -> int:
+        """Leave the engine holding exactly ``head``, computed alone; return how many tokens were reused.
+
+        One token that is not the next one goes after it: it cuts off what an earlier question left there.
+        """
+        other = next(token for token in (*head, first + 1) if token != first)
+        pinned = [*head, other]
+        known = shared in self._heads
+        self._heads[shared] = head
+        self._heads.move_to_end(shared)
+        while len(self._heads) > N_REMEMBERED:
+            self._heads.popitem(last=False)
+        if known and engine.generate(pinned, max_tokens=0, reuse_cache=True).cached_tokens >= len(head):
+            return len(head)
+        engine.generate(pinned, max_tokens=0, reuse_cache=False)
+        return 0
+
+
+def _model_path(model: str) -> Path:
+    if not model.endswith(".gguf"):
+        return weights_path(model)
+    path = Path(model).expanduser()
+    if not path.is_file():
+        raise ConfigError(f"embedded reasoner: model {model!r} is not a file.")
+    return path
+
+
+def _sha256_of(model: str, path: Path) -> str:
+    if not model.endswith(".gguf"):
+        return find(model).sha256
+    with path.open("rb") as stream:
+        digest = hashlib.sha256()
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "absent"
