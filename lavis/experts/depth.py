@@ -73,7 +73,7 @@ class DepthExpert(Expert):
         cue=r"\b(far|near(er|est|by)?|close[rst]*|away|distance|space|met(re|er)s?|within reach|ahead|bump\w*)\b",
     )
 
-    def __init__(self, *, max_views: int = 4) -> None:
+    def __init__(self, *, max_views: int = 3) -> None:
         if max_views < 1:
             raise ConfigError(f"model.experts.depth.max_views: {max_views} shows nothing; give 1 or more.")
         self.max_views = max_views
@@ -86,7 +86,7 @@ class DepthExpert(Expert):
 
         Returns:
             The whole clip in one line, a line per chosen view, then the last view: ``In the last view (at
-            3.8 s) space straight ahead is 2.1 m; the left side is nearer (0.9 m) than the right (2.4 m).``
+            3.8 s): straight ahead 2.1 m, … The left side is nearer (0.9 m) than the right (2.4 m).``
 
         Raises:
             ModalityError: no depth is known in any view; names the medium and the path.
@@ -99,7 +99,8 @@ class DepthExpert(Expert):
         chosen = [views[k] for k in spread(len(views), self.max_views)][:-1]
         lines += [f"{capital(at_moment(clip, view))}: {_short(numbers)}." for view, numbers in chosen]
         view, numbers = views[-1]
-        lines.append(f"In the last view ({at_moment(clip, view)}): {_short(numbers)}. {_sides(numbers)}")
+        extremes = f"nearest {metres(numbers.nearest_m)}, farthest {metres(numbers.farthest_m)}"
+        lines.append(f"In the last view ({at_moment(clip, view)}): {_short(numbers)}, {extremes}. {_sides(numbers)}")
         return "\n".join(lines)
 
 
@@ -114,14 +115,8 @@ def _overall(clip: Clip, views: list[tuple[int, DepthView]]) -> str:
 
 
 def _short(numbers: DepthView) -> str:
-    parts = [
-        f"nearest {metres(numbers.nearest_m)}",
-        f"farthest {metres(numbers.farthest_m)}",
-        f"straight ahead {_or_unknown(numbers.ahead_m)}",
-        f"left {_or_unknown(numbers.left_m)}",
-        f"right {_or_unknown(numbers.right_m)}",
-    ]
-    return ", ".join(parts)
+    parts = (("straight ahead", numbers.ahead_m), ("left", numbers.left_m), ("right", numbers.right_m))
+    return ", ".join(f"{name} {_or_unknown(length_m)}" for name, length_m in parts)
 
 
 def _or_unknown(length_m: float) -> str:

@@ -79,7 +79,7 @@ class FlowExpert(Expert):
                 where unknown.
 
         Returns:
-            ``On the whole the camera turns left by 30 degrees.``, then its motion over time, then what moves
+            ``On the whole the camera turns left by about 30 degrees.``, then its motion over time, then what moves
             by itself.
 
         Raises:
@@ -191,11 +191,11 @@ def _overall(steps: list[CameraStep], motions: list[Motion], timeline: Timeline,
     up_deg = timeline.integral([step.up_deg for step in steps])
     parts = []
     if abs(right_deg) >= max(3.0, least_deg):
-        parts.append(f"turns {'right' if right_deg > 0 else 'left'} by {abs(right_deg):.0f} degrees")
+        parts.append(f"turns {'right' if right_deg > 0 else 'left'} by about {abs(right_deg):.0f} degrees")
     elif any(motion.turn for motion in motions):
         parts.append("turns but ends looking where it began")
     if abs(up_deg) >= max(3.0, least_deg):
-        parts.append(f"tilts {'up' if up_deg > 0 else 'down'} by {abs(up_deg):.0f} degrees")
+        parts.append(f"tilts {'up' if up_deg > 0 else 'down'} by about {abs(up_deg):.0f} degrees")
     lengths: dict[str, float] = {}
     for motion, length in zip(motions, np.diff(timeline.edges), strict=True):
         lengths[motion.move] = lengths.get(motion.move, 0.0) + float(length)

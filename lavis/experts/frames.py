@@ -124,15 +124,15 @@ def _color(picture: npt.NDArray[np.uint8], one: Detection) -> str:
 
 
 def _changes(clip: Clip, seen: list[tuple[Detection, ...]]) -> list[str]:
-    """Return what appears and leaves, hard changes of scene, and brightness, as at most one line."""
+    """Return what comes into view and leaves it, hard changes of scene, and brightness, as at most one line."""
     labels = [{one.label for one in found} for found in seen]
     parts = []
     for label in sorted(set().union(*labels)):
         present = [label in found for found in labels]
         first, last = present.index(True), len(present) - 1 - present[::-1].index(True)
         if all(present[first : last + 1]):  # what flickers is the detector's doubt, not a change
-            parts += [f"{label} appears {at_moment(clip, first)}"] if first > 0 else []
-            parts += [f"{label} is gone {at_moment(clip, last + 1)}"] if last < len(present) - 1 else []
+            parts += [f"{label} is first seen {at_moment(clip, first)}"] if first > 0 else []
+            parts += [f"{label} is no longer seen {at_moment(clip, last + 1)}"] if last < len(present) - 1 else []
     histograms = [_histogram(picture) for picture in clip.array]
     for view in range(1, len(histograms)):
         if float(np.abs(histograms[view] - histograms[view - 1]).sum()) / 2 >= SCENE_CHANGE:

@@ -60,7 +60,7 @@ class NormalsExpert(Expert):
         cue=r"\b(floor|ceiling|walls?|cluttered|messy|tidy|neat|open space)\b",
     )
 
-    def __init__(self, *, tolerance_deg: float = 20.0, max_views: int = 4) -> None:
+    def __init__(self, *, tolerance_deg: float = 20.0, max_views: int = 3) -> None:
         if not 0.0 < tolerance_deg < 45.0 or max_views < 1:
             raise ConfigError("model.experts.normals: tolerance_deg lies between 0 and 45, max_views is 1 or more.")
         self.cos_tolerance = float(np.cos(np.deg2rad(tolerance_deg)))

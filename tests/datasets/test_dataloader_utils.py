@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Iterable
 
 import pytest
 import torch
@@ -31,10 +32,14 @@ def test_it_never_ends_counts_passes_shuffles_anew_and_does_not_wait() -> None:
     first, second = take(loader, 4), take(loader, 4)
 
     assert time.monotonic() - began_s < 1.0
-    assert sorted(sum(first, [])) == sorted(sum(second, [])) == list(range(7))
+    assert sorted(flat(first)) == sorted(flat(second)) == list(range(7))
     assert first != second
     assert loader.epoch == 1
     assert len(loader) == 4
+
+
+def flat(batches: Iterable[list[int]]) -> list[int]:
+    return [number for batch in batches for number in batch]
 
 
 @pytest.mark.parametrize("done", [1, 3, 4, 6, 8])
@@ -98,4 +103,4 @@ def test_prefetching_without_a_gpu_is_the_loader_itself() -> None:
     assert len(ahead) == 4
     assert ahead.batch_size == 2
     assert ahead.sampler is loader.sampler
-    assert sorted(sum((batch.tolist() for batch in ahead), [])) == list(range(7))
+    assert sorted(flat(batch.tolist() for batch in ahead)) == list(range(7))

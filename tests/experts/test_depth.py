@@ -31,7 +31,7 @@ def test_the_nearer_side_of_the_last_view_is_named_with_both_distances() -> None
     text = DepthExpert().write(clip(view(3.0, 3.0, 1.0), view(0.9, 2.1, 2.4)))
     last = text.splitlines()[-1]
     assert last == (
-        "In the last view (at 0.5 s): nearest 0.9 m, farthest 2.4 m, straight ahead 2.1 m, left 0.9 m, right 2.4 m. "
+        "In the last view (at 0.5 s): straight ahead 2.1 m, left 0.9 m, right 2.4 m, nearest 0.9 m, farthest 2.4 m. "
         "The left side is nearer (0.9 m) than the right (2.4 m)."
     )
 

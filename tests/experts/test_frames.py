@@ -82,7 +82,7 @@ def test_what_appears_and_what_changes_is_told_and_equal_neighbours_once(detecto
     assert lines[0] == "Objects recognised (most at one time): one cat."
     assert lines[1] == "From 0.0 s to 0.5 s: nothing recognised."
     assert lines[2].startswith("From 1.0 s to 1.5 s: one ")
-    assert "cat appears at 1.0 s" in text and "the scene changes at 1.0 s" in text and "gets brighter" in text
+    assert "cat is first seen at 1.0 s" in text and "the scene changes at 1.0 s" in text and "gets brighter" in text
 
 
 def test_a_picture_without_known_objects_still_has_colours(detector: Detector) -> None:

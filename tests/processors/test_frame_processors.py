@@ -60,7 +60,9 @@ def test_resizing_an_edge_stays_within_the_range_of_8_bit() -> None:
     """Bicubic overshoots at a black to white edge; as 8-bit it would wrap from white to black."""
     edge = np.zeros((1, 16, 16, 3), dtype=np.uint8)
     edge[:, :, 8:] = 255
-    process = load_processor("blip_frames_eval", OmegaConf.create({"image_size": 40, "mean": [0, 0, 0], "std": [1, 1, 1]}))
+    process = load_processor(
+        "blip_frames_eval", OmegaConf.create({"image_size": 40, "mean": [0, 0, 0], "std": [1, 1, 1]})
+    )
 
     values = process(edge)
 

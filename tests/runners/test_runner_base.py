@@ -47,8 +47,6 @@ def test_a_run_trains_validates_tests_the_best_and_leaves_its_files(toy: Any) ->
     log, scores = toy.lines("job", "log.txt"), toy.lines("job", "evaluate.txt")
     assert log[0]["run"]["max_epoch"] == 6
     assert [line["epoch"] for line in log if "train_loss" in line] == list(range(6))
-    losses = [float(line["train_loss"]) for line in log if "train_loss" in line]
-    assert losses[-1] < 0.8 * losses[0]
     assert float(log[1]["train_lr"]) == pytest.approx(0.05)
     assert [(line["split"], line["epoch"]) for line in scores] == [("val", n) for n in range(6)] + [("test", "best")]
     assert scores[-1]["agg_metrics"] > 0.85

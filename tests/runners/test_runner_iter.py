@@ -61,9 +61,7 @@ def mixed(toy: Any, job: str, task: Any, **run: Any) -> Any:
     runner_run = {**ITERS, "max_iters": 40, "iters_per_inner_epoch": 20, "valid_splits": [], "test_splits": [], **run}
     toy_datasets = toy.datasets
     try:
-        toy.datasets = staticmethod(
-            lambda: {"a": {"train": named(toy, "a", 30)}, "b": {"train": named(toy, "b", 50)}}
-        )
+        toy.datasets = staticmethod(lambda: {"a": {"train": named(toy, "a", 30)}, "b": {"train": named(toy, "b", 50)}})
         return toy.runner(RunnerIter, job, task=task, **runner_run)
     finally:
         toy.datasets = toy_datasets

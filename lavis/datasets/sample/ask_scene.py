@@ -96,7 +96,7 @@ def _reach(room: Room, stand: Stand, thing: Thing) -> Iterator[Candidate]:
             YES_NO,
         )
     bearings = [abs(angle) for angle in corner_bearings_deg(stand, thing)]
-    if max(bearings) <= VIEW_HALF_DEG and is_seen(room, stand, thing) or min(bearings) >= OUT_OF_VIEW_DEG:
+    if (max(bearings) <= VIEW_HALF_DEG and is_seen(room, stand, thing)) or min(bearings) >= OUT_OF_VIEW_DEG:
         yield Candidate(
             f"Can I see the {thing.label} without turning around?",
             yes_no(max(bearings) <= VIEW_HALF_DEG),

@@ -1,18 +1,20 @@
-"""Questions that only looking answers: pictures and colours (frames), the walk (flow), space (depth), planes (normals)."""
+"""Questions that only looking answers: pictures, colours (frames), the walk (flow), space (depth), planes (normals)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from lavis.datasets.loaders.sampling import interval_midpoints
 from lavis.datasets.sample.candidates import YES_NO, Candidate, article, stable_number, yes_no
 from lavis.datasets.sample.places import free_way_m
 from lavis.datasets.sample.plan import COLORS, Room, Walk
 from lavis.datasets.sample.rooms import PHOTO_SHOWS
 from lavis.datasets.sample.views import View
 
-# Frames that any sampling of 4 or more looks at lie before this one and after it: the answer must hold on all from here.
-END_FROM = 20
+# Any sampling of 4 frames or more has its last one after this; the answer must hold on all from here.
+END_FROM = 23
 SEEN_SHARE = 0.03
+USUAL_SAMPLINGS = (4, 8, 16)
 CLEARLY = 0.08
 CEILING_SHARE = 0.03
 NEARER = 0.12
@@ -33,7 +35,7 @@ def ask_frames(room: Room, views: Sequence[View]) -> Iterator[Candidate]:
         f"Which color do the walls of this room have, {_either(room.wall, other)}?", room.wall, "frames", about
     )
     pictures = [(number, thing) for number, thing in enumerate(room.things, start=1) if thing.shows]
-    if len(pictures) != 1 or max(view.seen.get(pictures[0][0], 0.0) for view in views) < SEEN_SHARE:
+    if len(pictures) != 1 or not _well_seen(views, pictures[0][0]):
         return
     shown = pictures[0][1].shows
     wrong = _other(shown, [name for name in PHOTO_SHOWS.values() if name != shown], room)
@@ -47,6 +49,12 @@ def ask_frames(room: Room, views: Sequence[View]) -> Iterator[Candidate]:
         yield Candidate(f"{verb} {article(asked)} in the picture on the wall?", yes, "frames", about, YES_NO)
         yield Candidate(f"Can I see {article(asked)} in the picture on the wall?", yes, "frames", about, YES_NO)
         yield Candidate(f"Does the picture on the wall show {article(asked)}?", yes, "frames", about, YES_NO)
+
+
+def _well_seen(views: Sequence[View], number: int) -> bool:
+    """Return whether a thing is large in at least one frame of each usual sampling."""
+    samplings = [interval_midpoints(len(views), n_frames) for n_frames in USUAL_SAMPLINGS]
+    return all(max(views[index].seen.get(number, 0.0) for index in one) >= SEEN_SHARE for one in samplings)
 
 
 # Colours that a wall's shades may come near to.

@@ -73,9 +73,10 @@ def build_sample(root: Path | None = None) -> Path:
 
 @functools.lru_cache(maxsize=1)
 def sample_version() -> str:
-    """Return a digest of everything the sample is made from: this package's code and the listed photographs."""
+    """Return a digest of everything the sample is made from: this package's code and the convention of poses."""
     digest = hashlib.sha256()
-    sources = [*sorted(Path(__file__).parent.glob("*.py")), LIBRARY_ROOT / "datasets" / "pose.py"]
+    here = Path(__file__).parent
+    sources = [*sorted(here.glob("*.py")), here / "README.md", LIBRARY_ROOT / "datasets" / "pose.py"]
     for source in sources:
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     return digest.hexdigest()

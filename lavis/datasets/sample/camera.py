@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 
 import numpy as np
@@ -32,7 +33,7 @@ class Camera:
     yaw_deg: float
     pitch_deg: float
 
-    @property
+    @functools.cached_property
     def axes(self) -> Array:
         """Rows: the camera's x (right), y (down) and z (forward) as unit vectors of the scene [3, 3]."""
         yaw, pitch = math.radians(self.yaw_deg), math.radians(self.pitch_deg)

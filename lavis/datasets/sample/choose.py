@@ -42,6 +42,42 @@ def candidates(room: Room, views: Sequence[View]) -> list[Asked]:
     return found
 
 
+class Ledger:
+    """What was asked so far: everywhere, and in the room at hand."""
+
+    def __init__(self) -> None:
+        self.by_type: Counter[tuple[str, str]] = Counter()
+        self.everywhere: Counter[str] = Counter()
+        self.enter_room()
+
+    def enter_room(self) -> None:
+        """Forget what counts per room."""
+        self.experts: Counter[str] = Counter()
+        self.facts: Counter[str] = Counter()
+        self.stands: Counter[Stand] = Counter()
+
+    def cost(self, asked: Asked) -> tuple[float, int]:
+        """Return how much of the same was asked already; equal costs are told apart by a stable number."""
+        one = asked.candidate
+        type_surplus = self.by_type[one.type, one.answer] - min(
+            (self.by_type[one.type, other] for other in one.among), default=0
+        )
+        surplus = self.everywhere[one.answer] - min((self.everywhere[other] for other in one.among), default=0)
+        used = (self.experts[one.expert] + 1) / EXPERT_SHARE[one.expert]
+        used += 0.25 * type_surplus + 0.12 * surplus
+        used += 2.0 * self.facts[one.about] + 0.15 * self.stands[asked.stand]
+        return round(used, 6), stable_number(asked.room.scene_id + asked.situation.text + one.text)
+
+    def add(self, asked: Asked) -> None:
+        """Note a question as asked."""
+        one = asked.candidate
+        self.by_type[one.type, one.answer] += 1
+        self.everywhere[one.answer] += 1
+        self.experts[one.expert] += 1
+        self.facts[one.about] += 1
+        self.stands[asked.stand] += 1
+
+
 def choose(per_room: Sequence[Sequence[Asked]]) -> list[Asked]:
     """Choose ``PER_TYPE`` questions of every type per room.
 
@@ -51,44 +87,18 @@ def choose(per_room: Sequence[Sequence[Asked]]) -> list[Asked]:
     Raises:
         ConfigError: a room has too few questions of a type; names both.
     """
-    answers: Counter[tuple[str, str]] = Counter()
-    everywhere: Counter[str] = Counter()
+    ledger = Ledger()
     chosen: list[Asked] = []
     for number, found in enumerate(per_room):
-        experts: Counter[str] = Counter()
-        facts: Counter[str] = Counter()
-        stands: Counter[Stand] = Counter()
-        # Experts with few questions choose first: another type begins in every room.
-        order = [TYPES[(number + k) % len(TYPES)] for k in range(len(TYPES))] * PER_TYPE
+        ledger.enter_room()
         left = list(found)
-        for kind in order:
+        # Another type begins in every room, so that experts with few questions have their turn in each.
+        for kind in [TYPES[(number + k) % len(TYPES)] for k in range(len(TYPES))] * PER_TYPE:
             of_kind = [asked for asked in left if asked.candidate.type == kind]
             if not of_kind:
                 raise ConfigError(f"{found[0].room.scene_id} has fewer than {PER_TYPE} {kind} questions.")
-
-            def cost(asked: Asked) -> tuple[float, int]:
-                one = asked.candidate
-                used = (experts[one.expert] + 1) / EXPERT_SHARE[one.expert]
-                used += 0.25 * _surplus(one, answers) + 0.12 * _surplus_anywhere(one, everywhere)
-                used += 2.0 * facts[one.about] + 0.15 * stands[asked.stand]
-                return round(used, 6), stable_number(asked.room.scene_id + asked.situation.text + one.text)
-
-            best = min(of_kind, key=cost)
+            best = min(of_kind, key=ledger.cost)
+            ledger.add(best)
             chosen.append(best)
             left = [asked for asked in left if asked.candidate.text != best.candidate.text]
-            answers[best.candidate.type, best.candidate.answer] += 1
-            everywhere[best.candidate.answer] += 1
-            experts[best.candidate.expert] += 1
-            facts[best.candidate.about] += 1
-            stands[best.stand] += 1
     return chosen
-
-
-def _surplus(one: Candidate, answers: Counter[tuple[str, str]]) -> float:
-    """Return how much more often than its alternatives an answer was given in its type."""
-    used = answers[one.type, one.answer]
-    return used - min((answers[one.type, other] for other in one.among), default=0)
-
-
-def _surplus_anywhere(one: Candidate, everywhere: Counter[str]) -> float:
-    return everywhere[one.answer] - min((everywhere[other] for other in one.among), default=0)

@@ -23,34 +23,34 @@ def _legs(x: float, y: float, top: float, color: str, thick: float = 0.05) -> Pa
 
 
 def table(color: str, width: float = 1.4, depth: float = 0.8, height: float = 0.74) -> Parts:
-    """A top on four legs."""
+    """Make a top on four legs."""
     x, y = width / 2, depth / 2
     top = _block((-x, -y, height - 0.05, x, y, height), color, "wood")
     return (top, *_legs(x, y, height - 0.05, color, 0.07))
 
 
 def coffee_table(color: str) -> Parts:
-    """A low table with a lower board."""
+    """Make a low table with a lower board."""
     board = _block((-0.42, -0.22, 0.12, 0.42, 0.22, 0.15), color, "wood")
     return (*table(color, 1.0, 0.55, 0.42), board)
 
 
 def desk(color: str, width: float = 1.4) -> Parts:
-    """A table with a chest of drawers under its left end."""
+    """Make a table with a chest of drawers under its left end."""
     x = width / 2
     drawers = _block((-x + 0.02, -0.3, 0.02, -x + 0.42, 0.33, 0.7), color, "drawers")
     return (*table(color, width, 0.7, 0.74), drawers)
 
 
 def chair(color: str) -> Parts:
-    """Seat, back and legs."""
+    """Make seat, back and legs."""
     seat = _block((-0.22, -0.22, 0.42, 0.22, 0.22, 0.47), color, "fabric")
     back = _block((-0.22, 0.18, 0.47, 0.22, 0.22, 0.92), color, "fabric")
     return (seat, back, *_legs(0.22, 0.22, 0.42, "brown", 0.04))
 
 
 def office_chair(color: str) -> Parts:
-    """A seat on a column with a star foot."""
+    """Make a seat on a column with a star foot."""
     return (
         _block((-0.24, -0.24, 0.44, 0.24, 0.24, 0.52), color, "fabric"),
         _block((-0.22, 0.2, 0.58, 0.22, 0.26, 1.08), color, "fabric"),
@@ -62,12 +62,12 @@ def office_chair(color: str) -> Parts:
 
 
 def stool(color: str) -> Parts:
-    """A seat on four legs."""
+    """Make a seat on four legs."""
     return (_block((-0.18, -0.18, 0.42, 0.18, 0.18, 0.47), color, "wood"), *_legs(0.17, 0.17, 0.42, color, 0.04))
 
 
 def sofa(color: str, width: float = 2.0) -> Parts:
-    """Base, back, arms and two cushions."""
+    """Make base, back, arms and two cushions."""
     x = width / 2
     return (
         _block((-x, -0.42, 0.08, x, 0.42, 0.3), color, "fabric"),
@@ -80,7 +80,7 @@ def sofa(color: str, width: float = 2.0) -> Parts:
 
 
 def armchair(color: str) -> Parts:
-    """A sofa for one."""
+    """Make a sofa for one."""
     return (
         _block((-0.42, -0.4, 0.08, 0.42, 0.4, 0.3), color, "fabric"),
         _block((-0.42, 0.24, 0.3, 0.42, 0.4, 0.85), color, "fabric"),
@@ -104,7 +104,7 @@ def bed(color: str, width: float = 1.5) -> Parts:
 
 
 def bookshelf(color: str, width: float = 1.0, height: float = 1.9) -> Parts:
-    """Sides, boards, and rows of books."""
+    """Make sides, boards, and rows of books."""
     x, step = width / 2, height / 5
     boards = [_block((-x, -0.15, k * step, x, 0.15, k * step + 0.03), color, "wood") for k in range(6)]
     sides = [_block((side - 0.02, -0.15, 0, side + 0.02, 0.15, height + 0.03), color, "wood") for side in (-x, x)]
@@ -117,22 +117,22 @@ def bookshelf(color: str, width: float = 1.0, height: float = 1.9) -> Parts:
 
 
 def cupboard(color: str, width: float = 1.2, depth: float = 0.5, height: float = 0.9) -> Parts:
-    """A closed box with doors."""
+    """Make a closed box with doors."""
     return (_block((-width / 2, -depth / 2, 0, width / 2, depth / 2, height), color, "doors"),)
 
 
 def nightstand(color: str) -> Parts:
-    """A small chest with a drawer."""
+    """Make a small chest with a drawer."""
     return (_block((-0.22, -0.2, 0, 0.22, 0.2, 0.5), color, "drawers"),)
 
 
 def wardrobe(color: str) -> Parts:
-    """A tall cupboard."""
+    """Make a tall cupboard."""
     return cupboard(color, 1.3, 0.6, 2.1)
 
 
 def fridge(color: str) -> Parts:
-    """A tall box with a handle."""
+    """Make a tall box with a handle."""
     return (
         _block((-0.32, -0.32, 0.03, 0.32, 0.32, 1.8), color),
         _block((-0.28, -0.36, 0.8, -0.25, -0.32, 1.5), "gray"),
@@ -141,7 +141,7 @@ def fridge(color: str) -> Parts:
 
 
 def stove(color: str) -> Parts:
-    """An oven with four plates and a window."""
+    """Make an oven with four plates and a window."""
     plates = [
         _block((x - 0.09, y - 0.09, 0.9, x + 0.09, y + 0.09, 0.91), "black")
         for x in (-0.14, 0.14)
@@ -156,7 +156,7 @@ def stove(color: str) -> Parts:
 
 
 def counter(color: str, width: float = 1.6) -> Parts:
-    """A row of kitchen cupboards under a worktop."""
+    """Make a row of kitchen cupboards under a worktop."""
     x = width / 2
     return (
         _block((-x, -0.28, 0.06, x, 0.3, 0.86), color, "doors"),
@@ -165,7 +165,7 @@ def counter(color: str, width: float = 1.6) -> Parts:
 
 
 def sink(color: str) -> Parts:
-    """A basin on a column with a tap."""
+    """Make a basin on a column with a tap."""
     return (
         _block((-0.12, -0.05, 0, 0.12, 0.2, 0.7), color),
         _block((-0.28, -0.24, 0.7, 0.28, 0.22, 0.76), color),
@@ -179,7 +179,7 @@ def sink(color: str) -> Parts:
 
 
 def toilet(color: str) -> Parts:
-    """Bowl, seat and cistern."""
+    """Make bowl, seat and cistern."""
     return (
         _block((-0.16, -0.2, 0, 0.16, 0.12, 0.36), color),
         _block((-0.2, -0.32, 0.36, 0.2, 0.14, 0.42), color),
@@ -188,7 +188,7 @@ def toilet(color: str) -> Parts:
 
 
 def bathtub(color: str) -> Parts:
-    """A tub with four walls and water."""
+    """Make a tub with four walls and water."""
     return (
         _block((-0.8, -0.38, 0, 0.8, 0.38, 0.3), color),
         _block((-0.8, -0.38, 0.3, 0.8, -0.3, 0.56), color),
@@ -199,7 +199,7 @@ def bathtub(color: str) -> Parts:
 
 
 def washing_machine(color: str) -> Parts:
-    """A box with a dark door."""
+    """Make a box with a dark door."""
     return (
         _block((-0.3, -0.28, 0.02, 0.3, 0.3, 0.85), color),
         _block((-0.18, -0.3, 0.26, 0.18, -0.28, 0.62), "black"),
@@ -208,7 +208,7 @@ def washing_machine(color: str) -> Parts:
 
 
 def floor_lamp(color: str) -> Parts:
-    """Foot, pole and shade."""
+    """Make foot, pole and shade."""
     return (
         _block((-0.15, -0.15, 0, 0.15, 0.15, 0.03), "black"),
         _block((-0.015, -0.015, 0.03, 0.015, 0.015, 1.4), "black"),
@@ -217,7 +217,7 @@ def floor_lamp(color: str) -> Parts:
 
 
 def plant(color: str) -> Parts:
-    """A pot with leaves."""
+    """Make a pot with leaves."""
     leaves = [
         (-0.05, -0.06, 0.35, 0.06, 0.05, 0.95),
         (-0.26, -0.12, 0.6, 0.02, 0.1, 0.85),
@@ -230,7 +230,7 @@ def plant(color: str) -> Parts:
 
 
 def trash_can(color: str) -> Parts:
-    """An open bin."""
+    """Make an open bin."""
     return (
         _block((-0.15, -0.15, 0, 0.15, 0.15, 0.38), color),
         _block((-0.16, -0.16, 0.38, 0.16, 0.16, 0.42), color),
@@ -238,17 +238,17 @@ def trash_can(color: str) -> Parts:
 
 
 def cardboard_box(color: str) -> Parts:
-    """A closed box with tape."""
+    """Make a closed box with tape."""
     return (_block((-0.25, -0.2, 0, 0.25, 0.2, 0.35), color), _block((-0.03, -0.201, 0, 0.03, 0.201, 0.351), "beige"))
 
 
 def rug(color: str) -> Parts:
-    """A flat carpet."""
+    """Make a flat carpet."""
     return (_block((-1.0, -0.7, 0, 1.0, 0.7, 0.015), color, "carpet"),)
 
 
 def backpack(color: str) -> Parts:
-    """A bag with a pocket."""
+    """Make a bag with a pocket."""
     return (
         _block((-0.16, -0.08, 0, 0.16, 0.1, 0.44), color, "fabric"),
         _block((-0.12, -0.14, 0.04, 0.12, -0.08, 0.24), color, "fabric"),
@@ -256,7 +256,7 @@ def backpack(color: str) -> Parts:
 
 
 def monitor(color: str) -> Parts:
-    """A screen on a foot, to stand on a desk."""
+    """Make a screen on a foot, to stand on a desk."""
     return (
         _block((-0.12, -0.08, 0, 0.12, 0.08, 0.02), color),
         _block((-0.03, -0.01, 0.02, 0.03, 0.03, 0.14), color),
@@ -265,7 +265,7 @@ def monitor(color: str) -> Parts:
 
 
 def table_lamp(color: str) -> Parts:
-    """A small lamp, to stand on something."""
+    """Make a small lamp, to stand on something."""
     return (
         _block((-0.03, -0.03, 0, 0.03, 0.03, 0.2), "gray"),
         _block((-0.12, -0.12, 0.18, 0.12, 0.12, 0.4), color, "glow"),
@@ -273,7 +273,7 @@ def table_lamp(color: str) -> Parts:
 
 
 def microwave(color: str) -> Parts:
-    """A small oven with a dark window, to stand on something."""
+    """Make a small oven with a dark window, to stand on something."""
     return (
         _block((-0.25, -0.18, 0, 0.25, 0.18, 0.3), color),
         _block((-0.22, -0.185, 0.04, 0.1, -0.18, 0.26), "black"),

@@ -85,15 +85,14 @@ def _cast(room: Room, camera: Camera, x_px: Array, y_px: Array, rows_in: Callabl
     scene = geometry(room)
     origin = np.array(camera.position_m)
     rays = camera.directions(x_px, y_px)
-    with np.errstate(divide="ignore"):
-        inverse = 1.0 / np.where(rays == 0, 1e-12, rays)
+    inverse = 1.0 / np.where(rays == 0, 1e-12, rays).T
     depth_m, face = _shell(scene.shell_m, origin, inverse)
     box = np.full(len(rays), -1)
     for number, corners in enumerate(scene.corners_m):
         picked = rows_in(*_rectangle(camera, corners))
         if not len(picked):
             continue
-        enter, enter_face = _enter(corners, origin, inverse[picked])
+        enter, enter_face = _enter(corners, origin, inverse[:, picked])
         nearer = enter < depth_m[picked]
         hit = picked[nearer]
         depth_m[hit], face[hit], box[hit] = enter[nearer], enter_face[nearer], number
@@ -102,21 +101,27 @@ def _cast(room: Room, camera: Camera, x_px: Array, y_px: Array, rows_in: Callabl
 
 def _shell(shell_m: Array, origin: Array, inverse: Array) -> tuple[Array, Array]:
     """Return where rays leave the room: distance, and the face, whose normal points inwards."""
-    leave = np.maximum((shell_m[0] - origin) * inverse, (shell_m[1] - origin) * inverse)
-    axis = leave.argmin(axis=1)
-    rows = np.arange(len(axis))
-    return leave[rows, axis], 2 * axis + (inverse[rows, axis] < 0)
+    middle = origin[:, None]
+    leave = np.maximum((shell_m[0][:, None] - middle) * inverse, (shell_m[1][:, None] - middle) * inverse)
+    axis = leave.argmin(axis=0)
+    columns = np.arange(len(axis))
+    return leave[axis, columns], 2 * axis + (inverse[axis, columns] < 0)
 
 
 def _enter(corners: Array, origin: Array, inverse: Array) -> tuple[Array, Array]:
-    """Return where rays enter a box (infinity where they miss it): distance, and the face."""
-    one, other = (corners[0] - origin) * inverse, (corners[1] - origin) * inverse
-    first, last = np.minimum(one, other), np.maximum(one, other).min(axis=1)
-    axis = first.argmax(axis=1)
-    rows = np.arange(len(axis))
-    enter = first[rows, axis]
-    enter = np.where((enter > NEAR_M) & (enter <= last), enter, np.inf)
-    return enter, 2 * axis + (inverse[rows, axis] < 0)
+    """Return where rays of inverse directions [3, n] enter a box: distance (infinity where they miss), and face."""
+    enter, leave = np.full(inverse.shape[1], -np.inf), np.full(inverse.shape[1], np.inf)
+    face = np.zeros(inverse.shape[1], dtype=np.int64)
+    for axis in range(3):
+        one = (corners[0, axis] - origin[axis]) * inverse[axis]
+        other = (corners[1, axis] - origin[axis]) * inverse[axis]
+        first = np.minimum(one, other)
+        later = first > enter
+        face[later] = 2 * axis + (inverse[axis, later] < 0)
+        np.maximum(enter, first, out=enter)
+        np.minimum(leave, np.maximum(one, other), out=leave)
+    enter[(enter <= NEAR_M) | (enter > leave)] = np.inf
+    return enter, face
 
 
 def _rectangle(camera: Camera, corners: Array) -> tuple[float, float, float, float]:

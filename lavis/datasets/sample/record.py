@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -40,26 +41,30 @@ def record_room(room: Room, root: Path, n_frames: int = N_FRAMES) -> None:
         if number + 1 < len(cameras):
             save_flow(folders["flow"] / f"{name}.npz", flow_px(cameras[number + 1], hits))
     write_video(_folder(root / "video") / f"{room.scene_id}.mp4", frames)
-    np.savez_compressed(_folder(root / "pc") / f"{room.scene_id}.npz", **points(room))
+    cloud = points(room)
+    path = _folder(root / "pc") / f"{room.scene_id}.npz"
+    np.savez_compressed(path, xyz=cloud["xyz"], rgb=cloud["rgb"], instance=cloud["instance"])
     write_json(_folder(root / "instances") / f"{room.scene_id}.json", instances(room))
     write_json(_folder(root / "truth") / f"{room.scene_id}.json", _truth(room, views))
 
 
 def depth_mm(hits: Hits) -> Array:
     """Return depth along the camera's axis [h, w] uint16 mm."""
-    return np.rint(hits.depth_m * 1000).astype(np.uint16).reshape(HEIGHT_PX, WIDTH_PX)
+    stored: Array = np.rint(hits.depth_m * 1000).astype(np.uint16)
+    return stored.reshape(HEIGHT_PX, WIDTH_PX)
 
 
 def coded_normals(camera: Camera, hits: Hits) -> Array:
     """Return normals in the camera frame as RGB [h, w, 3] uint8: ``(n + 1) · 127.5``."""
     local = hits.normals @ camera.axes.T
-    return np.rint((local + 1) * 127.5).astype(np.uint8).reshape(HEIGHT_PX, WIDTH_PX, 3)
+    stored: Array = np.rint((local + 1) * 127.5).astype(np.uint8)
+    return stored.reshape(HEIGHT_PX, WIDTH_PX, 3)
 
 
 def flow_px(following: Camera, hits: Hits) -> Array:
     """Return where every pixel's point moves in the following camera [h, w, 2] float32 px (right, down)."""
     spots, _ = following.project(hits.points_m)
-    moved = spots - np.stack(grid_px(), axis=-1)
+    moved: Array = spots - np.stack(grid_px(), axis=-1)
     return moved.reshape(HEIGHT_PX, WIDTH_PX, 2).astype(np.float32)
 
 
@@ -73,7 +78,7 @@ def write_video(path: Path, frames: list[Array]) -> None:
     """Write frames [h, w, 3] uint8 RGB as MPEG-4 video."""
     import cv2
 
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), RATE_HZ, (WIDTH_PX, HEIGHT_PX))
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), RATE_HZ, (WIDTH_PX, HEIGHT_PX))
     if not writer.isOpened():
         raise OSError(f"OpenCV cannot write {path}: it has no MPEG-4 encoder; install opencv-python-headless.")
     for frame in frames:
@@ -82,7 +87,7 @@ def write_video(path: Path, frames: list[Array]) -> None:
 
 
 def points(room: Room) -> dict[str, Array]:
-    """Return points on all surfaces: ``xyz`` [n, 3] float32 m, ``rgb`` [n, 3] uint8, ``instance`` [n] int32 (0: room)."""
+    """Return points on all surfaces: xyz [n, 3] float32 m, rgb [n, 3] uint8, instance [n] int32 (0: the room)."""
     scene = geometry(room)
     generator = np.random.default_rng(0)
     xyz, box, face = [], [], []
@@ -127,7 +132,7 @@ def write_json(path: Path, data: Any) -> None:
 
 def _truth(room: Room, views: list[View]) -> dict[str, Any]:
     steps = []
-    for first, second in zip(views[:-1], views[1:], strict=True):
+    for first, second in itertools.pairwise(views):
         moved = np.array(second.camera.position_m) - np.array(first.camera.position_m)
         backward = float(moved @ first.camera.axes[2]) < 0
         steps.append(

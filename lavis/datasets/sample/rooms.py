@@ -39,11 +39,13 @@ class Walls:
         """Hang something flat on a wall.
 
         Args:
-            label, color, texture: of its face.
+            label: its name.
+            color: of its face.
             wall: ``north``, ``east``, ``south`` or ``west``.
             along_m: where its middle is, along x for north and south, along y for east and west.
             bottom_m: height of its lower edge.
             size_m: (width, height).
+            texture: of its face.
             frame: colour of a rim of 4 cm; empty for none.
             photo: name of a photograph; its face shows it.
         """
@@ -71,11 +73,11 @@ class Walls:
         return Thing(label, color, turned(tuple(parts), *place, bottom_m), True, PHOTO_SHOWS.get(photo, ""))
 
     def door(self, color: str, wall: str, along_m: float) -> Thing:
-        """A closed door."""
+        """Make a closed door."""
         return self.hang("door", color, wall, along_m, 0.0, (0.9, 2.02), texture="panels", frame="white")
 
     def window(self, wall: str, along_m: float, width_m: float = 1.2) -> Thing:
-        """A window with the sky in it."""
+        """Make a window with the sky in it."""
         return self.hang("window", "white", wall, along_m, 0.9, (width_m, 1.2), texture="sky", frame="white")
 
     def picture(
@@ -86,7 +88,7 @@ class Walls:
         size_m: tuple[float, float] = (1.5, 1.1),
         bottom_m: float = 1.0,
     ) -> Thing:
-        """A framed photograph."""
+        """Make a framed photograph."""
         return self.hang("picture", "black", wall, along_m, bottom_m, size_m, frame="black", photo=photo)
 
 
@@ -167,7 +169,7 @@ def _kitchen() -> Room:
         walls.door("brown", "south", -1.2),
         walls.hang("clock", "white", "south", 0.6, 1.8, (0.36, 0.36), frame="black"),
     )
-    walk = Walk(Stand(-0.2, 0.75, 205), (("walk", 0.6), ("turn", 80)), -8)
+    walk = Walk(Stand(-0.2, 0.75, 205), (("turn", 80), ("walk", 0.6)), -8)
     stands = (Stand(0.3, 1.1, 112), Stand(1.6, -0.9, 180), Stand(-1.3, -0.6, 0))
     return Room("sample0002_00", "kitchen", size, "yellow", ("tiles", "gray"), things, walk, stands)
 

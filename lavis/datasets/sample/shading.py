@@ -25,14 +25,18 @@ def picture(room: Room, camera: Camera, hits: Hits) -> Array:
     """Return the view [h, w, 3] uint8 RGB, smoothed where neighbouring pixels meet different faces.
 
     Args:
-        hits: of every pixel's middle, row by row.
+        room: what is seen.
+        camera: who sees it.
+        hits: what the rays through the pixels' middles meet, row by row.
     """
     colors = shade(room, hits)
     x_px, y_px = grid_px()
     edge = np.flatnonzero(_edges(hits))
     if len(edge):
-        quarters = [shade(room, cast(room, camera, x_px[edge] + dx, y_px[edge] + dy)) for dx, dy in SUBPIXELS]
-        colors[edge] = np.mean(quarters, axis=0)
+        offsets = np.array(SUBPIXELS)
+        x, y = (np.add.outer(offsets[:, axis], at[edge]).ravel() for axis, at in ((0, x_px), (1, y_px)))
+        quarters = shade(room, cast(room, camera, x, y))
+        colors[edge] = quarters.reshape(len(offsets), len(edge), 3).mean(axis=0)
     return np.rint(colors).astype(np.uint8).reshape(HEIGHT_PX, WIDTH_PX, 3)
 
 
@@ -52,7 +56,8 @@ def shade(room: Room, hits: Hits) -> Array:
             colors[rows] = _texture(part, corners, face, hits.points_m[rows], f"{room.scene_id}/{box}")
             if part.texture in LIT:
                 light[rows] = 1.0
-    return np.clip(colors * light[:, None], 0, 255)
+    lit: Array = np.clip(colors * light[:, None], 0, 255)
+    return lit
 
 
 def _part(room: Room, scene: Geometry, box: int, face: int) -> tuple[Box, Array]:

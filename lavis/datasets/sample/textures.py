@@ -69,12 +69,12 @@ def tiles(u: Array, v: Array, base: Array, size_m: tuple[float, float]) -> Array
 
 
 def fabric(u: Array, v: Array, base: Array, size_m: tuple[float, float]) -> Array:
-    """A soft weave."""
+    """Paint a soft weave."""
     return _rgb(base, 0.86 + 0.14 * noise(u * 60, v * 60, 6) + 0.12 * noise(u * 8, v * 8, 7))
 
 
 def carpet(u: Array, v: Array, base: Array, size_m: tuple[float, float]) -> Array:
-    """A rough pile."""
+    """Paint a rough pile."""
     return _rgb(base, 0.82 + 0.24 * noise(u * 45, v * 45, 8) + 0.1 * noise(u * 3, v * 3, 9))
 
 
@@ -89,7 +89,7 @@ def leaves(u: Array, v: Array, base: Array, size_m: tuple[float, float]) -> Arra
 
 
 def panels(u: Array, v: Array, base: Array, size_m: tuple[float, float]) -> Array:
-    """A door leaf with four panels and a handle."""
+    """Paint a door leaf with four panels and a handle."""
     s, t = u / size_m[0], v / size_m[1]
     inner = ((s % 0.5 > 0.1) & (s % 0.5 < 0.42) & (t % 0.5 > 0.06) & (t % 0.5 < 0.44)).astype(np.float32)
     colors = _rgb(base, 0.92 + 0.06 * noise(u * 5, v * 40, 12) - 0.14 * inner)
@@ -131,7 +131,7 @@ def books(u: Array, v: Array, base: Array, size_m: tuple[float, float]) -> Array
 
 
 def sky(u: Array, v: Array, base: Array, size_m: tuple[float, float]) -> Array:
-    """A window: sky over a green hill, with a cross of bars."""
+    """Paint a window: sky over a green hill, with a cross of bars."""
     s, t = u / size_m[0], v / size_m[1]
     hill = 0.25 + 0.1 * np.sin(s * 5 + 1)
     low, high = np.array((214, 232, 246), np.float32), np.array((150, 196, 238), np.float32)
@@ -142,20 +142,21 @@ def sky(u: Array, v: Array, base: Array, size_m: tuple[float, float]) -> Array:
 
 
 def glass(u: Array, v: Array, base: Array, size_m: tuple[float, float]) -> Array:
-    """A mirror's sheen."""
+    """Paint a mirror's sheen."""
     sheen = 1.15 + 0.25 * np.sin((u + v) * 5)
-    return np.array((168, 182, 192), np.float32) * sheen[:, None]
+    colors: Array = np.array((168, 182, 192), np.float32) * sheen[:, None]
+    return colors
 
 
 def screen(u: Array, v: Array, base: Array, size_m: tuple[float, float]) -> Array:
-    """A dark screen with a rim and a faint reflection."""
+    """Paint a dark screen with a rim and a faint reflection."""
     s, t = u / size_m[0], v / size_m[1]
     rim = ((s < 0.03) | (s > 0.97) | (t < 0.05) | (t > 0.95)).astype(np.float32)
     return np.array((30, 33, 40), np.float32) * (1 + 0.5 * np.clip(s + t - 1, 0, 1) - 0.5 * rim)[:, None]
 
 
 def chalk(u: Array, v: Array, base: Array, size_m: tuple[float, float]) -> Array:
-    """A wiped board with a few lines of chalk."""
+    """Paint a wiped board with a few lines of chalk."""
     wiped = np.array((44, 58, 52), np.float32) * (0.9 + 0.5 * noise(u * 4, v * 9, 16))[:, None]
     rows = (np.abs(v - 0.85 + 0.02 * np.sin(u * 40)) < 0.01) | (np.abs(v - 0.6 + 0.02 * np.sin(u * 55)) < 0.01)
     written = rows & (u > 0.3) & (u < 1.9) & (noise(u * 12, v * 3, 17) > 0.35)
@@ -163,7 +164,7 @@ def chalk(u: Array, v: Array, base: Array, size_m: tuple[float, float]) -> Array
 
 
 def glow(u: Array, v: Array, base: Array, size_m: tuple[float, float]) -> Array:
-    """A lit lampshade."""
+    """Paint a lit lampshade."""
     return np.clip(_rgb(base, 1.1 + 0.15 * np.cos((v / size_m[1] - 0.4) * 3)), 0, 255)
 
 

@@ -1,0 +1,93 @@
+"""What train.py and evaluate.py share: from a command line to a runner that runs."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import random
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from lavis.common.errors import LavisError
+from lavis.common.secrets import redact
+
+FAILED, NOT_POSSIBLE = 1, 2
+
+
+def parse_arguments(arguments: Sequence[str] | None, description: str) -> argparse.Namespace:
+    """Read ``--cfg-path FILE [--options a.b=v …]``."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--cfg-path", required=True, metavar="FILE", help="the run's YAML")
+    parser.add_argument(
+        "--options",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="values over the file's: run.limit=50 model.reasoner.type=openai …",
+    )
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None, *, description: str, run: Callable[[Any], Any]) -> int:
+    """Start a run and return its exit status: 0 done, 2 not possible as configured, 1 anything else.
+
+    Args:
+        arguments: the command line without the program's name.
+        description: what ``--help`` says.
+        run: what to do with the runner.
+    """
+    options = parse_arguments(arguments, description)
+    try:
+        run(build_runner(options))
+    except LavisError as error:
+        if os.environ.get("LAVIS_DEBUG") == "1":
+            sys.stderr.write(redact(traceback.format_exc()))
+        sys.stderr.write(redact(f"{type(error).__name__}: {error}\n"))
+        return NOT_POSSIBLE
+    except Exception:
+        sys.stderr.write(redact(traceback.format_exc()))
+        return FAILED
+    finally:
+        from lavis.common.dist_utils import leave_group
+
+        leave_group()
+    return 0
+
+
+def build_runner(options: argparse.Namespace) -> Any:
+    """Build configuration, group, task, data sets, model and runner, in this order."""
+    from lavis import tasks
+    from lavis.common.config import Config
+    from lavis.common.dist_utils import broadcast_object, get_rank, init_distributed_mode
+    from lavis.common.logger import setup_logger
+    from lavis.common.registry import registry
+
+    job_id = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
+    config = Config(options)
+    init_distributed_mode(config.run_cfg)
+    job_id = broadcast_object(job_id)
+    seed_everything(int(config.run_cfg.get("seed") or 0) + get_rank())
+    setup_logger()
+    logging.getLogger(__name__).debug("job %s", job_id)
+    task = tasks.setup_task(config)
+    datasets = task.build_datasets(config)
+    model = task.build_model(config)
+    runner = registry.require("runner", config.run_cfg.get("runner") or task.default_runner)
+    return runner(cfg=config, job_id=job_id, task=task, model=model, datasets=datasets)
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, numpy and torch, and ask cuDNN for repeatable kernels."""
+    import numpy as np
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
