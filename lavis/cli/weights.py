@@ -29,6 +29,8 @@ def _parser() -> argparse.ArgumentParser:
     fetch = actions.add_parser("fetch", help="fetch files into the cache, from the first source that has them")
     fetch.add_argument("names", nargs="*", metavar="NAME")
     fetch.add_argument("--all", action="store_true", help="fetch every listed file")
+    fetch.add_argument("--for", dest="config", metavar="FILE", help="fetch what a run's YAML needs")
+    fetch.add_argument("--options", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="as of that run")
     show = actions.add_parser("list", help="list the files with size, licence and whether they are there")
     show.add_argument("names", nargs="*", metavar="NAME")
     verify = actions.add_parser("verify", help="hash the files that are there, or the named ones, anew")
@@ -37,16 +39,27 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _fetch(options: argparse.Namespace, listed: dict[str, weights.WeightsEntry]) -> int:
-    if bool(options.names) == options.all:
-        raise WeightsError(f"name what to fetch, or say --all. Listed: {', '.join(listed)}.")
+    if bool(options.names) + options.all + bool(options.config) != 1:
+        raise WeightsError(f"name what to fetch, or say --all, or --for FILE. Listed: {', '.join(listed)}.")
     failed = 0
-    for name in options.names or listed:
+    needed = _needed(options.config, options.options) if options.config else options.names
+    for name in listed if options.all else needed:
         try:
             sys.stdout.write(f"{weights.fetch(name, listing=options.listing)}\n")
         except WeightsError as error:
             failed += 1
             sys.stderr.write(f"lavis weights: {error}\n")
     return 1 if failed else 0
+
+
+def _needed(config: str, options: list[str]) -> list[str]:
+    """Return the names of the files that a run needs, by asking the class of its model."""
+    from lavis.common.config import Config
+    from lavis.common.registry import registry
+
+    model = Config(argparse.Namespace(cfg_path=config, options=options)).model_cfg
+    ask = getattr(registry.require("model", model.arch), "needed_weights", None)
+    return list(ask(model)) if ask is not None else []
 
 
 def _list(options: argparse.Namespace, listed: dict[str, weights.WeightsEntry]) -> int:

@@ -43,6 +43,7 @@ class FramesExpert(Expert):
         r"|person|people|man|woman|child|dog|cat)\b",
         cost="local",
     )
+    weights = (WEIGHTS, GRAPH)
 
     def __init__(self, *, min_confidence: float = 0.5, max_objects: int = 8) -> None:
         if not 0.0 < min_confidence < 1.0 or max_objects < 1:

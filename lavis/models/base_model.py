@@ -117,10 +117,10 @@ class BaseModel(nn.Module):
     # -- hooks of tasks and runners ------------------------------------------------------------
 
     def before_training(self, **kwargs: Any) -> None:
-        """Called before the first step; nothing by default."""
+        """Prepare for the first step; nothing by default."""
 
     def before_evaluation(self, **kwargs: Any) -> None:
-        """Called before a split is evaluated; nothing by default."""
+        """Prepare for the evaluation of a split; nothing by default."""
 
     def get_optimizer_params(self, weight_decay: float, lr_scale: float = 1) -> list[dict[str, Any]]:
         """Return parameter groups: vectors, biases and norms do not decay."""

@@ -95,6 +95,11 @@ class Reasoner(abc.ABC):
     answer_form: AnswerForm = "text"
     max_connections: int = 1
 
+    @classmethod
+    def needed_weights(cls, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the names of the listed weights files that these options need; none by default."""
+        return ()
+
     @abc.abstractmethod
     def complete(self, prompt: Prompt) -> Completion:
         """Complete a prompt.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import inspect
 import os
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -74,6 +76,12 @@ class EmbeddedReasoner(Reasoner):
         self._lock = threading.Lock()
         self._heads: OrderedDict[str, list[int]] = OrderedDict()
         self._sha256: str | None = None
+
+    @classmethod
+    def needed_weights(cls, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the listed model's name; none where the model is a file of the user's."""
+        model = options.get("model") or inspect.signature(cls).parameters["model"].default
+        return () if model.endswith(".gguf") else (model,)
 
     def complete(self, prompt: Prompt) -> Completion:
         """Complete a prompt; calls from several threads wait for each other.

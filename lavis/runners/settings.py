@@ -43,8 +43,8 @@ class RunSettings:
             return device
         if not torch.cuda.is_available():
             raise ConfigError("run.device is cuda, but no GPU can be used here; set run.device=cpu.")
-        gpu = self.config.run_cfg.get("gpu")
-        return torch.device("cuda", int(gpu)) if self.use_distributed and gpu is not None else device
+        # The group's set-up has chosen this rank's GPU.
+        return torch.device("cuda", torch.cuda.current_device()) if self.use_distributed else device
 
     @property
     def cuda_enabled(self) -> bool:

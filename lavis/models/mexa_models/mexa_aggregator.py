@@ -103,6 +103,15 @@ class MexaAggregator(BaseModel):
             registry.require("filter", name)
         _check_keys(node.get("reading") or {}, ("n_frames",), "model.reading")
 
+    @classmethod
+    def needed_weights(cls, cfg: Any) -> tuple[str, ...]:
+        """Return the names of the listed weights files that a ``model`` node needs."""
+        node = _plain(cfg)
+        reasoner, options = checked_class("reasoner", node["reasoner"], "model.reasoner")
+        experts = [registry.require("expert", name) for name, _ in _expert_entries(node["experts"])]
+        asked = [] if node["selector"]["type"] == "none" else experts
+        return (*reasoner.needed_weights(options), *(name for expert in asked for name in expert.weights))
+
     @property
     def device(self) -> torch.device:
         """The model has no parameters; what its experts run on is theirs to say."""
