@@ -1,1 +1,1 @@
-""""""
+"""What every part shares: names, errors, paths, ranks, logs and schedules."""

@@ -12,7 +12,7 @@ from lavis.datasets.loaders.base import Clip
 from lavis.experts.base import Expert
 from lavis.experts.card import ExpertCard
 from lavis.experts.colors import dominant_colors
-from lavis.experts.detector import Detection, shared_detector
+from lavis.experts.detector import GRAPH, WEIGHTS, Detection, shared_detector
 from lavis.experts.words import at_moment, between_moments, capital, counted, listed, runs
 
 COLUMNS = ("left", "centre", "right")

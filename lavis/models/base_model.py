@@ -124,7 +124,8 @@ class BaseModel(nn.Module):
 
     def get_optimizer_params(self, weight_decay: float, lr_scale: float = 1) -> list[dict[str, Any]]:
         """Return parameter groups: vectors, biases and norms do not decay."""
-        decay, no_decay = [], []
+        decay: list[nn.Parameter] = []
+        no_decay: list[nn.Parameter] = []
         for name, parameter in self.named_parameters():
             if not parameter.requires_grad:
                 continue
@@ -255,7 +256,7 @@ def all_gather_with_grad(tensors: torch.Tensor) -> torch.Tensor:
     """Concatenate [b, …] of all ranks along b, with gradients; the tensor itself without a group."""
     if not is_dist_avail_and_initialized():
         return tensors
-    return torch.cat(GatherLayer.apply(tensors), dim=0)
+    return torch.cat(GatherLayer.apply(tensors), dim=0)  # type: ignore[no-untyped-call]
 
 
 @torch.no_grad()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 
 # One line that does not begin with a blank; its end may be written out, so that the model can stop.
@@ -43,12 +42,18 @@ def _any_of(texts: list[str]) -> str:
         groups.setdefault(text[0], []).append(text)
     alternatives = []
     for group in groups.values():
-        beginning = os.path.commonprefix(group)
+        beginning = _common_beginning(group)
         rests = [text[len(beginning) :] for text in group]
         longer = [rest for rest in rests if rest]
         optional = "?" if len(longer) < len(rests) else ""
         alternatives.append(literal(beginning) + (f" ({_any_of(longer)}){optional}" if longer else ""))
     return " | ".join(alternatives)
+
+
+def _common_beginning(texts: list[str]) -> str:
+    first, last = min(texts), max(texts)  # whatever these two share, all between them share
+    length = next((at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    return first[:length]
 
 
 def _checked(choices: Iterable[str]) -> list[str]:

@@ -284,7 +284,9 @@ class RunnerBase(KeepsCheckpoints, RunSettings):
             self._restore_weights()
         elif cur_epoch == BEST and self.test_splits:
             self._reload_best_model(self.unwrap_dist_model(self.model))
-        found = {}
+        found: dict[str, Any] = {}
+        if not self.test_splits and self.evaluate_only:
+            logger.warning("run.test_splits names no split: nothing is tested.")
         for split in self.test_splits:
             found[split] = self.eval_epoch(split, cur_epoch, skip_reload=True)
             if found[split] is not None:

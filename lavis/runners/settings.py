@@ -11,7 +11,7 @@ import torch
 from lavis.common.dist_utils import is_dist_avail_and_initialized
 from lavis.common.errors import ConfigError
 
-SEED = 42
+SEED = 0
 
 logger = logging.getLogger(__name__)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
 from lavis.common.calls import accepted
 from lavis.common.dist_utils import barrier, get_rank, get_world_size, is_main_process
 from lavis.common.errors import ConfigError, nearest
+from lavis.common.logger import MetricLogger
 from lavis.common.registry import registry
 from lavis.datasets.data_utils import prepare_sample
 from lavis.store.entry_files import write_atomically
@@ -120,7 +120,7 @@ class BaseTask:
             This rank's rows.
         """
         rows: list[dict[str, Any]] = []
-        for samples in _logged(data_loader, "Evaluation"):
+        for samples in MetricLogger(delimiter="  ").log_every(data_loader, EVAL_LOG_FREQ, "Evaluation"):
             if not samples:
                 logger.warning("A batch of the evaluation is empty; its samples have no result.")
                 continue
@@ -233,12 +233,3 @@ def _length(data_loader: Any) -> int | None:
         return len(data_loader)
     except TypeError:  # a stream, or a loader over one
         return None
-
-
-def _logged(data_loader: Any, header: str) -> Iterable[Any]:
-    if _length(data_loader) is None:
-        return data_loader  # type: ignore[no-any-return]
-    from lavis.common.logger import MetricLogger
-
-    batches: Iterable[Any] = MetricLogger(delimiter="  ").log_every(data_loader, EVAL_LOG_FREQ, header)
-    return batches

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -64,9 +64,7 @@ def train_inner_loop(
     meters.add_meter("lr", SmoothedValue(window_size=1, fmt="{value:.6f}"))
     meters.add_meter("loss", SmoothedValue(window_size=1, fmt="{value:.4f}"))
     header = f"Train: data epoch: [{epoch}]" if start_iters is None else f"Train: iters from {start_iters}"
-    batches = _batches(data_loader, iters_per_epoch)
-    if iters_per_epoch is not None:
-        batches = _logged(batches, meters, iters_per_epoch, log_freq, header)
+    batches = meters.log_every(_Batches(data_loader, iters_per_epoch), log_freq, header)
     optimizer.zero_grad()
     taken = pending = 0
     for step, samples in enumerate(batches):
@@ -86,8 +84,6 @@ def train_inner_loop(
             _update(optimizer, scaler)
             pending = 0
         meters.update(**named, lr=optimizer.param_groups[0]["lr"])
-        if iters_per_epoch is None and step % log_freq == 0:
-            logger.info("%s  [%d]  %s", header, step, meters)
     if pending:
         _update(optimizer, scaler)
     if not taken:
@@ -114,11 +110,24 @@ def _update(optimizer: Any, scaler: Any) -> None:
     optimizer.zero_grad()
 
 
-def _batches(data_loader: Any, count: int | None) -> Iterator[Any]:
-    batches: Iterator[Any] = data_loader if hasattr(data_loader, "__next__") else iter(data_loader)
-    if count is not None:
-        return itertools.islice(batches, count)
-    return _while_all_have_one(batches) if is_dist_avail_and_initialized() else batches
+class _Batches:
+    """The batches of an (inner) epoch: a number of them, or what a stream has."""
+
+    def __init__(self, data_loader: Any, count: int | None) -> None:
+        self.data_loader = data_loader
+        self.count = count
+
+    def __len__(self) -> int:
+        if self.count is None:
+            raise TypeError("A stream has no length.")
+        return self.count
+
+    def __iter__(self) -> Iterator[Any]:
+        loader = self.data_loader
+        batches: Iterator[Any] = loader if hasattr(loader, "__next__") else iter(loader)
+        if self.count is not None:
+            return itertools.islice(batches, self.count)
+        return _while_all_have_one(batches) if is_dist_avail_and_initialized() else batches
 
 
 def _while_all_have_one(batches: Iterator[Any]) -> Iterator[Any]:
@@ -129,11 +138,6 @@ def _while_all_have_one(batches: Iterator[Any]) -> Iterator[Any]:
         if not have:
             return
         yield batch
-
-
-def _logged(batches: Iterator[Any], meters: Any, count: int, log_freq: int, header: str) -> Iterator[Any]:
-    numbers: Iterable[int] = meters.log_every(range(count), log_freq, header)
-    return (batch for _, batch in zip(numbers, batches, strict=False))
 
 
 def _refuse_when_others_wait(step: int) -> None:

@@ -54,7 +54,7 @@ def test_list_without_a_kind_shows_every_kind(capsys: pytest.CaptureFixture[str]
 
     lines = capsys.readouterr().out.splitlines()
     assert sorted(line.partition(":")[0] for line in lines) == sorted(registry.kinds())
-    assert "reasoner: embedded, openai, scripted" in lines
+    assert any(line.startswith("reasoner: embedded, ") for line in lines)
 
 
 def test_an_error_of_the_package_is_one_line_and_status_1(repo_root: Path) -> None:

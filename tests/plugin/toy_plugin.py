@@ -61,8 +61,10 @@ class ToyMLP(BaseModel):
 
     def __init__(self, n_hidden):
         super().__init__()
-        torch.manual_seed(0)  # the frozen part is the same wherever it is built, like downloaded weights
         self.features = nn.Linear(2, n_hidden).requires_grad_(False)
+        # The frozen part is the same wherever it is built, like downloaded weights.
+        self.features.weight.normal_(generator=torch.Generator().manual_seed(0))
+        self.features.bias.zero_()
         self.body = nn.Sequential(nn.Linear(n_hidden, n_hidden), nn.ReLU(), nn.Dropout(0.1), nn.Linear(n_hidden, 2))
 
     def forward(self, samples):
@@ -89,12 +91,7 @@ class ToyClassifyTask(BaseTask):
     def valid_step(self, model, samples):
         scores = model.predict(samples)
         return [
-            {
-                "instance_id": name,
-                "guess": int(score.argmax()),
-                "score": round(float(score.max()), 4),
-                "gold": int(gold),
-            }
+            {"instance_id": name, "guess": int(score.argmax()), "gold": int(gold)}
             for name, score, gold in zip(samples["instance_id"], scores, samples["label"], strict=True)
         ]
 

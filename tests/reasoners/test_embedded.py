@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -43,7 +44,7 @@ def weights_file() -> Path:
 @pytest.fixture(scope="module")
 def reasoner(weights_file: Path) -> Iterator[EmbeddedReasoner]:
     pytest.importorskip("xllamacpp")
-    made = EmbeddedReasoner(model=MODEL, context_tokens=2048, n_threads=2)
+    made = EmbeddedReasoner(model=MODEL, context_tokens=2048, n_threads=1)
     yield made
     made.close()
 
@@ -60,15 +61,16 @@ def test_the_answer_is_one_of_the_choices_whatever_they_contain(reasoner: Embedd
 def test_706_choices_are_held_and_quick(reasoner: EmbeddedReasoner) -> None:
     choices = tuple(f"{colour} {n}" for colour in ("red", "blue", "grey", "light brown") for n in range(180))[:706]
     reasoner.complete(ask(choices=("x",)))
+    start_s = time.process_time()
 
     completion = reasoner.complete(ask(choices=choices))
 
     assert completion.text in choices
-    assert completion.latency_s < 10
+    assert time.process_time() - start_s < 1.5  # of this process alone: others may have the cores; a flat list took 2.1
 
 
 def test_a_choice_longer_than_max_tokens_is_not_cut(reasoner: EmbeddedReasoner) -> None:
-    choice = " ".join(f"word{n}" for n in range(30))
+    choice = " ".join(f"word{n}" for n in range(6))
 
     assert reasoner.complete(ask(choices=(choice,), max_tokens=2)).text == choice
 

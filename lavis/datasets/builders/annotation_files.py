@@ -15,6 +15,7 @@ from typing import Any
 from lavis.common.errors import ConfigError
 from lavis.common.paths import cache_root
 from lavis.common.registry import registry
+from lavis.common.utils import download_url, is_url
 
 DIGESTS = ("md5", "sha256")
 
@@ -43,7 +44,7 @@ class AnnotationFiles:
         node = info or {}
         self.where = where
         self.urls = _listed(node.get("url"))
-        storages = _listed(node.get("storage")) or [url for url in self.urls if not _is_url(url)]
+        storages = _listed(node.get("storage")) or [url for url in self.urls if not is_url(url)]
         if not storages:
             way_out = "a url needs a storage to be kept at" if self.urls else "write the path of its annotations there"
             raise ConfigError(f"{where}.storage is missing: {way_out}.")
@@ -82,7 +83,7 @@ class AnnotationFiles:
             self._check_digests(path, number)
 
     def _fetch_one(self, url: str, path: Path, number: int) -> None:
-        if _is_url(url):
+        if is_url(url):
             if not path.is_file() or self._wrong_digest(path, number):
                 _download(url, path)
             return
@@ -112,10 +113,6 @@ def _listed(value: Any) -> list[str]:
     return [str(value)] if isinstance(value, str | os.PathLike) else [str(item) for item in value]
 
 
-def _is_url(text: str) -> bool:
-    return text.startswith(("http://", "https://", "ftp://"))
-
-
 def _same(source: Path, copy: Path) -> bool:
     if not copy.is_file():
         return False
@@ -138,17 +135,8 @@ def _copy(source: Path, path: Path) -> None:
 
 
 def _download(url: str, path: Path) -> None:
-    from lavis.common.utils import download_url
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Under another name first: a torn download must not look like the file.
-    partial = f"{path.name}.part"
-    try:
-        download_url(url, root=str(path.parent), filename=partial)
-        os.replace(path.parent / partial, path)
-    finally:
-        (path.parent / partial).unlink(missing_ok=True)
-    logger.info("Annotations fetched from %s to %s.", url, path)
+    path.unlink(missing_ok=True)  # what is there has the wrong digest; download_url would keep it
+    download_url(url, root=str(path.parent), filename=path.name)
 
 
 def _digest(path: Path, kind: str) -> str:

@@ -45,7 +45,7 @@ def write_annotations(root: Path, asked: Sequence[Asked]) -> None:
 
 def vocabulary(asked: Sequence[Asked]) -> list[str]:
     """Return every answer that is used, and many that are not, sorted."""
-    labels = (*FURNITURE, "door", "window", "picture", "tv", "whiteboard", "blackboard", "mirror", "towel", "clock")
+    labels = (*FURNITURE, "door", "window", "picture", "TV", "whiteboard", "blackboard", "mirror", "towel", "clock")
     distractors = (*labels, *COLORS, *NUMBER_WORDS[:11], *DIRECTIONS, *YES_NO, *PHOTO_SHOWS.values(), "turn", "walk")
     return sorted({*distractors, *(one.candidate.answer for one in asked)})
 

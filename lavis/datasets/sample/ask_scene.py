@@ -38,7 +38,7 @@ COLORLESS = frozenset(
         "floor lamp",
         "table lamp",
         "clock",
-        "tv",
+        "TV",
         "box",
     }
 )

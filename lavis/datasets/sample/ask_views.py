@@ -59,8 +59,8 @@ def _well_seen(views: Sequence[View], number: int) -> bool:
 
 # Colours that a wall's shades may come near to.
 _LIKE = {
-    "beige": ("white", "yellow", "brown", "orange", "gray", "pink"),
-    "white": ("gray", "beige"),
+    "beige": ("white", "yellow", "brown", "orange", "grey", "pink"),
+    "white": ("grey", "beige"),
     "pink": ("red", "purple", "beige"),
     "purple": ("pink", "blue"),
     "yellow": ("beige", "orange", "brown"),

@@ -135,8 +135,8 @@ def fridge(color: str) -> Parts:
     """Make a tall box with a handle."""
     return (
         _block((-0.32, -0.32, 0.03, 0.32, 0.32, 1.8), color),
-        _block((-0.28, -0.36, 0.8, -0.25, -0.32, 1.5), "gray"),
-        _block((-0.32, -0.325, 0.62, 0.32, -0.32, 0.635), "gray"),
+        _block((-0.28, -0.36, 0.8, -0.25, -0.32, 1.5), "grey"),
+        _block((-0.32, -0.325, 0.62, 0.32, -0.32, 0.635), "grey"),
     )
 
 
@@ -150,7 +150,7 @@ def stove(color: str) -> Parts:
     return (
         _block((-0.3, -0.3, 0, 0.3, 0.3, 0.9), color),
         _block((-0.22, -0.31, 0.25, 0.22, -0.3, 0.6), "black"),
-        _block((-0.25, -0.34, 0.68, 0.25, -0.31, 0.7), "gray"),
+        _block((-0.25, -0.34, 0.68, 0.25, -0.31, 0.7), "grey"),
         *plates,
     )
 
@@ -160,7 +160,7 @@ def counter(color: str, width: float = 1.6) -> Parts:
     x = width / 2
     return (
         _block((-x, -0.28, 0.06, x, 0.3, 0.86), color, "doors"),
-        _block((-x, -0.3, 0.86, x, 0.3, 0.9), "gray", "stone"),
+        _block((-x, -0.3, 0.86, x, 0.3, 0.9), "grey", "stone"),
     )
 
 
@@ -173,8 +173,8 @@ def sink(color: str) -> Parts:
         _block((-0.28, 0.1, 0.76, 0.28, 0.22, 0.86), color),
         _block((-0.28, -0.2, 0.76, -0.24, 0.1, 0.86), color),
         _block((0.24, -0.2, 0.76, 0.28, 0.1, 0.86), color),
-        _block((-0.02, 0.12, 0.86, 0.02, 0.16, 1.02), "gray"),
-        _block((-0.02, 0.0, 1.0, 0.02, 0.16, 1.03), "gray"),
+        _block((-0.02, 0.12, 0.86, 0.02, 0.16, 1.02), "grey"),
+        _block((-0.02, 0.0, 1.0, 0.02, 0.16, 1.03), "grey"),
     )
 
 
@@ -203,7 +203,7 @@ def washing_machine(color: str) -> Parts:
     return (
         _block((-0.3, -0.28, 0.02, 0.3, 0.3, 0.85), color),
         _block((-0.18, -0.3, 0.26, 0.18, -0.28, 0.62), "black"),
-        _block((-0.28, -0.29, 0.72, 0.28, -0.28, 0.82), "gray"),
+        _block((-0.28, -0.29, 0.72, 0.28, -0.28, 0.82), "grey"),
     )
 
 
@@ -267,7 +267,7 @@ def monitor(color: str) -> Parts:
 def table_lamp(color: str) -> Parts:
     """Make a small lamp, to stand on something."""
     return (
-        _block((-0.03, -0.03, 0, 0.03, 0.03, 0.2), "gray"),
+        _block((-0.03, -0.03, 0, 0.03, 0.03, 0.2), "grey"),
         _block((-0.12, -0.12, 0.18, 0.12, 0.12, 0.4), color, "glow"),
     )
 

@@ -14,9 +14,9 @@ QUARTER_TURNS: dict[str, int] = {"south": 0, "east": 1, "north": 2, "west": 3}
 
 # Colours by the plain names that questions use, as RGB 0 … 255.
 COLORS: dict[str, tuple[int, int, int]] = {
-    "white": (238, 238, 236),
+    "white": (243, 243, 241),
     "black": (38, 38, 40),
-    "gray": (140, 142, 145),
+    "grey": (140, 142, 145),
     "brown": (126, 80, 44),
     "beige": (222, 205, 172),
     "red": (188, 44, 40),

@@ -104,7 +104,7 @@ def _living_room() -> Room:
         put("bookshelf", "brown", 2.6, 0.9, "west"),
         put("plant", "green", 2.4, 2.15),
         put("cabinet", "white", 0.3, -2.2, "north"),
-        walls.hang("tv", "black", "south", 0.3, 1.0, (1.3, 0.76), texture="screen"),
+        walls.hang("TV", "black", "south", 0.3, 1.0, (1.3, 0.76), texture="screen"),
         put("table", "brown", -1.6, -1.6, "south"),
         put("chair", "red", -1.6, -0.98, "south"),
         put("chair", "red", -2.53, -1.6, "east"),
@@ -132,18 +132,18 @@ def _bedroom() -> Room:
         put("desk", "white", -1.0, -1.95, "north"),
         put("chair", "pink", -1.0, -1.3, "north"),
         put("monitor", "black", -0.8, -2.0, "north", 0.74),
-        put("rug", "gray", 0.8, -0.4, "east"),
+        put("rug", "grey", 0.8, -0.4, "east"),
         put("plant", "green", 2.1, 2.0),
         put("trash can", "blue", -2.1, -2.05),
         put("armchair", "orange", 1.9, 0.7, "west"),
         walls.picture("rocket", "east", 0.4, (1.5, 1.05)),
         walls.window("west", 0.2, 1.4),
         walls.door("white", "south", 1.3),
-        walls.hang("mirror", "gray", "west", -1.4, 0.6, (0.6, 1.4), texture="glass", frame="brown"),
+        walls.hang("mirror", "grey", "west", -1.4, 0.6, (0.6, 1.4), texture="glass", frame="brown"),
     )
     walk = Walk(Stand(-0.3, -0.55, 15), (("turn", -65), ("walk", 0.8)), -5)
     stands = (Stand(0.9, -0.2, 130), Stand(0.95, -1.2, 180), Stand(0.8, 0.5, -100))
-    return Room("sample0001_00", "bedroom", size, "blue", ("carpet", "gray"), things, walk, stands)
+    return Room("sample0001_00", "bedroom", size, "blue", ("carpet", "grey"), things, walk, stands)
 
 
 def _kitchen() -> Room:
@@ -152,7 +152,7 @@ def _kitchen() -> Room:
     things = (
         put("kitchen counter", "white", -0.3, 2.28, "south"),
         put("stove", "black", 0.85, 2.28, "south"),
-        put("refrigerator", "gray", 1.75, 2.2, "south"),
+        put("refrigerator", "grey", 1.75, 2.2, "south"),
         put("microwave", "black", -0.6, 2.3, "south", 0.9),
         put("sink", "white", -1.6, 2.35, "south"),
         put("table", "brown", 0.2, -0.9, "south"),
@@ -171,7 +171,7 @@ def _kitchen() -> Room:
     )
     walk = Walk(Stand(-0.2, 0.75, 205), (("turn", 80), ("walk", 0.6)), -8)
     stands = (Stand(0.3, 1.1, 112), Stand(1.6, -0.9, 180), Stand(-1.3, -0.6, 0))
-    return Room("sample0002_00", "kitchen", size, "yellow", ("tiles", "gray"), things, walk, stands)
+    return Room("sample0002_00", "kitchen", size, "yellow", ("tiles", "grey"), things, walk, stands)
 
 
 def _office() -> Room:
@@ -186,7 +186,7 @@ def _office() -> Room:
         put("monitor", "black", 0.6, 2.2, "south", 0.74),
         put("bookshelf", "white", -2.8, -0.2, "east"),
         put("bookshelf", "white", -2.8, -1.3, "east"),
-        put("cabinet", "gray", 2.7, 1.3, "west"),
+        put("cabinet", "grey", 2.7, 1.3, "west"),
         put("table", "white", 1.7, -1.4, "south"),
         put("stool", "blue", 1.3, -0.75, "south"),
         put("stool", "blue", 2.1, -0.75, "south"),
@@ -194,7 +194,7 @@ def _office() -> Room:
         put("plant", "green", -2.6, 2.2),
         put("trash can", "red", -0.45, 2.3),
         put("backpack", "purple", 0.2, -2.3, "north"),
-        walls.hang("whiteboard", "white", "east", -1.0, 0.9, (1.8, 1.1), frame="gray"),
+        walls.hang("whiteboard", "white", "east", -1.0, 0.9, (1.8, 1.1), frame="grey"),
         walls.picture("astronaut", "south", -1.5, (1.2, 1.2), 0.35),
         walls.window("north", -0.6, 1.4),
         walls.window("north", 1.9, 1.4),
@@ -218,7 +218,7 @@ def _bathroom() -> Room:
         put("stool", "brown", 0.9, -1.75),
         put("rug", "pink", 0.0, 0.3, "east"),
         put("plant", "green", -1.7, -1.75),
-        walls.hang("mirror", "gray", "north", 0.0, 1.15, (0.8, 0.9), texture="glass", frame="white"),
+        walls.hang("mirror", "grey", "north", 0.0, 1.15, (0.8, 0.9), texture="glass", frame="white"),
         walls.hang("towel", "red", "west", 0.35, 0.9, (0.5, 0.9), texture="fabric"),
         walls.hang("towel", "blue", "south", 1.5, 0.9, (0.5, 0.9), texture="fabric"),
         walls.picture("coins", "east", -0.9, (1.2, 0.95)),
@@ -253,7 +253,7 @@ def _classroom() -> Room:
         walls.window("west", -2.0, 1.6),
         walls.window("west", 0.2, 1.6),
         walls.window("west", 2.2, 1.6),
-        walls.door("gray", "south", 2.9),
+        walls.door("grey", "south", 2.9),
     )
     walk = Walk(Stand(1.0, 1.2, 150), (("turn", 75), ("walk", 0.9)), -22)
     stands = (Stand(1.1, 1.0, -90), Stand(0.4, 1.8, 90), Stand(2.2, 1.4, 30))
@@ -277,7 +277,7 @@ def _dining_room() -> Room:
         put("plant", "green", -2.3, -2.3),
         put("bookshelf", "yellow", 2.5, -2.2, "west"),
         put("box", "brown", -2.3, 1.5, "east"),
-        walls.hang("tv", "black", "north", 1.2, 1.1, (1.2, 0.7), texture="screen"),
+        walls.hang("TV", "black", "north", 1.2, 1.1, (1.2, 0.7), texture="screen"),
         walls.picture("coffee", "south", 0.2, (1.5, 1.05)),
         walls.window("east", 1.0, 1.4),
         walls.window("east", -1.2, 1.4),
@@ -298,13 +298,13 @@ def _study() -> Room:
         put("bookshelf", "brown", -2.3, 0.2, "east"),
         put("bookshelf", "brown", -2.3, 1.25, "east"),
         put("bookshelf", "brown", 2.3, -1.3, "west"),
-        put("sofa", "gray", 0.4, 1.85, "south"),
+        put("sofa", "grey", 0.4, 1.85, "south"),
         put("coffee table", "white", 0.4, 0.7, "south"),
         put("floor lamp", "orange", 1.9, 1.9),
         put("plant", "green", -1.4, 2.0),
         put("stool", "blue", 1.0, -1.8),
         put("backpack", "red", 0.2, -2.1, "north"),
-        put("trash can", "gray", -0.5, -2.0),
+        put("trash can", "grey", -0.5, -2.0),
         put("rug", "yellow", 0.5, 0.3),
         walls.picture("astronaut", "north", 0.4, (1.2, 1.2)),
         walls.window("east", 0.6, 1.4),

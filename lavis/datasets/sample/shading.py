@@ -13,8 +13,8 @@ from lavis.datasets.sample.plan import COLORS, Box, Room
 from lavis.datasets.sample.raycast import Geometry, Hits, cast, geometry
 from lavis.datasets.sample.textures import TEXTURES, offset_m
 
-AMBIENT = 0.62
-LAMP = 0.55
+AMBIENT = 0.82
+LAMP = 0.34
 SHADOW_CELL_M = 0.04
 LIT = ("sky", "glow")
 # The four quarters of a pixel, for pixels at edges.
@@ -106,7 +106,7 @@ def _light(room: Room, hits: Hits) -> Array:
     cosine = np.abs((towards * hits.normals).sum(axis=1)) / np.maximum(distance, 1e-6)
     # Faces of one box differ a little even where the lamp lights them alike.
     tone = np.array([0.0, 0.03, -0.03, 0.05, -0.02, 0.06])[hits.face]
-    brightness: Array = AMBIENT + tone + LAMP * cosine / (0.6 + 0.12 * distance**2)
+    brightness: Array = AMBIENT + tone + LAMP * cosine / (0.6 + 0.08 * distance**2)
     return np.minimum(brightness, 1.12).astype(np.float32)
 
 

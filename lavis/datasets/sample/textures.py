@@ -123,7 +123,7 @@ def drawers(u: Array, v: Array, base: Array, size_m: tuple[float, float]) -> Arr
 def books(u: Array, v: Array, base: Array, size_m: tuple[float, float]) -> Array:
     """Book spines of 4 cm in many colours."""
     spines = np.array(
-        [COLORS[name] for name in ("red", "blue", "green", "beige", "brown", "gray", "orange")], np.float32
+        [COLORS[name] for name in ("red", "blue", "green", "beige", "brown", "grey", "orange")], np.float32
     )
     number = np.floor(u / 0.04)
     picked = (noise(number + 0.5, np.full_like(number, 0.5), 15) * 97).astype(np.int64) % len(spines)

@@ -39,4 +39,4 @@ def bare_room() -> Room:
     """4 × 6 × 2.5 m with one red cube of 0.6 m whose near face is 1 m east of the middle; no photographs."""
     cube = Thing("cube", "red", (Box((1.0, -0.3, 0.0), (1.6, 0.3, 0.6), "red"),))
     walk = Walk(Stand(0.0, 0.0, 0.0), (("turn", 30.0), ("walk", 0.4)), -10.0)
-    return Room("bare0000_00", "bare room", (4.0, 6.0, 2.5), "blue", ("tiles", "gray"), (cube,), walk, ())
+    return Room("bare0000_00", "bare room", (4.0, 6.0, 2.5), "blue", ("tiles", "grey"), (cube,), walk, ())

@@ -18,6 +18,7 @@ from lavis.datasets.sample.rooms import Walls
 from lavis.datasets.sample.shading import picture
 
 EYE = (0.0, 0.0, 1.25)
+WEST = (-1.9, 0.0, 1.25)
 
 
 def as_map(values: Array) -> Array:
@@ -29,6 +30,7 @@ def test_depth_of_walls_and_floor_is_exact(bare_room: Room) -> None:
     depth_m = as_map(cast_view(bare_room, Camera(EYE, 0.0, 0.0)).depth_m)
     assert depth_m[HEIGHT_PX // 2, WIDTH_PX // 2] == pytest.approx(2.0, abs=1e-12)
     assert np.allclose(depth_m[100], 2.0)
+    depth_m = as_map(cast_view(bare_room, Camera(WEST, 0.0, 0.0)).depth_m)
     row = 235
     assert depth_m[row, 5] == pytest.approx(1.25 * FOCAL_PX / (row + 0.5 - HEIGHT_PX / 2))
     depth_m = as_map(cast_view(bare_room, Camera(EYE, 90.0, 0.0)).depth_m)
@@ -36,17 +38,17 @@ def test_depth_of_walls_and_floor_is_exact(bare_room: Room) -> None:
 
 
 def test_the_mask_of_a_cube_is_its_projection(bare_room: Room) -> None:
-    """Truth: the cube's near face is 1 m away, 0.6 m wide and reaches from 0.65 to 1.25 m below the eye."""
-    hits = cast_view(bare_room, Camera(EYE, 0.0, 0.0))
+    """Truth: the cube's near face is 2.9 m away and 0.6 m wide; its upper edge is 0.65 m below the eye."""
+    hits = cast_view(bare_room, Camera(WEST, 0.0, 0.0))
     mask = as_map(geometry(bare_room).instances(hits.box)) == 1
-    near = mask & np.isclose(as_map(hits.depth_m), 1.0)
+    near = mask & np.isclose(as_map(hits.depth_m), 2.9)
     rows, columns = np.flatnonzero(near.any(axis=1)), np.flatnonzero(near.any(axis=0))
-    assert len(columns) == pytest.approx(0.6 * FOCAL_PX, abs=1)
+    assert len(columns) == pytest.approx(0.6 / 2.9 * FOCAL_PX, abs=1)
     assert columns.mean() == pytest.approx(WIDTH_PX / 2 - 0.5, abs=0.5)
-    assert rows[0] == math.ceil(HEIGHT_PX / 2 + 0.65 * FOCAL_PX - 0.5) if rows.size else False
+    assert rows[0] == math.ceil(HEIGHT_PX / 2 + 0.65 / 2.9 * FOCAL_PX - 0.5)
     top = mask & ~near
-    # Its upper face lies 0.65 m below the eye and ends 1.6 m away.
-    assert np.flatnonzero(top.any(axis=1))[0] == math.ceil(HEIGHT_PX / 2 + 0.65 / 1.6 * FOCAL_PX - 0.5)
+    # Its upper face lies 0.65 m below the eye and ends 3.5 m away.
+    assert np.flatnonzero(top.any(axis=1))[0] == math.ceil(HEIGHT_PX / 2 + 0.65 / 3.5 * FOCAL_PX - 0.5)
 
 
 @pytest.mark.parametrize("pitch_deg", [0.0, -20.0, 12.0])
@@ -55,8 +57,8 @@ def test_normals_are_in_the_camera_frame(bare_room: Room, pitch_deg: float) -> N
     camera = Camera(EYE, 0.0, pitch_deg)
     hits = cast_view(bare_room, camera)
     decoded = coded_normals(camera, hits) / 127.5 - 1
-    up = np.array([0.0, -math.cos(math.radians(pitch_deg)), -math.sin(math.radians(pitch_deg))])
-    east_wall = np.array([0.0, math.sin(math.radians(pitch_deg)), -math.cos(math.radians(pitch_deg))])
+    up = np.array([0.0, -math.cos(math.radians(pitch_deg)), math.sin(math.radians(pitch_deg))])
+    east_wall = np.array([0.0, -math.sin(math.radians(pitch_deg)), -math.cos(math.radians(pitch_deg))])
     floor = as_map((hits.box < 0) & (hits.face == 5))
     wall = as_map((hits.box < 0) & (hits.face == 0))
     assert wall.any() and np.allclose(decoded[wall], east_wall, atol=0.005)
