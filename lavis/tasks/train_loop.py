@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -64,7 +64,7 @@ def train_inner_loop(
     meters.add_meter("lr", SmoothedValue(window_size=1, fmt="{value:.6f}"))
     meters.add_meter("loss", SmoothedValue(window_size=1, fmt="{value:.4f}"))
     header = f"Train: data epoch: [{epoch}]" if start_iters is None else f"Train: iters from {start_iters}"
-    batches = meters.log_every(_Batches(data_loader, iters_per_epoch), log_freq, header)
+    batches = meters.log_every(_batches(data_loader, iters_per_epoch), log_freq, header)
     optimizer.zero_grad()
     taken = pending = 0
     for step, samples in enumerate(batches):
@@ -110,24 +110,25 @@ def _update(optimizer: Any, scaler: Any) -> None:
     optimizer.zero_grad()
 
 
-class _Batches:
-    """The batches of an (inner) epoch: a number of them, or what a stream has."""
+class _Counted:
+    """So many batches of a loader; the log wants to know how many are left."""
 
-    def __init__(self, data_loader: Any, count: int | None) -> None:
-        self.data_loader = data_loader
+    def __init__(self, batches: Iterator[Any], count: int) -> None:
+        self.batches = batches
         self.count = count
 
     def __len__(self) -> int:
-        if self.count is None:
-            raise TypeError("A stream has no length.")
         return self.count
 
     def __iter__(self) -> Iterator[Any]:
-        loader = self.data_loader
-        batches: Iterator[Any] = loader if hasattr(loader, "__next__") else iter(loader)
-        if self.count is not None:
-            return itertools.islice(batches, self.count)
-        return _while_all_have_one(batches) if is_dist_avail_and_initialized() else batches
+        return itertools.islice(self.batches, self.count)
+
+
+def _batches(data_loader: Any, count: int | None) -> Iterable[Any]:
+    batches: Iterator[Any] = data_loader if hasattr(data_loader, "__next__") else iter(data_loader)
+    if count is not None:
+        return _Counted(batches, count)
+    return _while_all_have_one(batches) if is_dist_avail_and_initialized() else batches
 
 
 def _while_all_have_one(batches: Iterator[Any]) -> Iterator[Any]:

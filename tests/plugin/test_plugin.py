@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,8 @@ import yaml
 
 PLUGIN = Path(__file__).with_name("toy_plugin.py")
 COUNTS = {"train": 640, "val": 61, "test": 101}  # odd, so that two ranks do not divide them
-TORCHRUN = ["-m", "torch.distributed.run", "--nproc_per_node=2", "--master_addr=127.0.0.1", "--master_port=0"]
+TIMEOUT_S = 120
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
 
 
 def points(count: int, seed: int) -> list[dict[str, Any]]:
@@ -89,16 +91,22 @@ class Project:
         output = self.folder / name
         prefix = TORCHRUN if ranks == 2 else []
         command = [sys.executable, *prefix, str(self.repo_root / script), "--cfg-path", str(self.yaml)]
-        done = subprocess.run(
+        process = subprocess.Popen(
             [*command, "--options", f"run.output_dir={output}", *options],
             cwd=self.folder,
             env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(self.repo_root)},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
-            timeout=300,
-            check=False,
+            start_new_session=True,
         )
-        assert done.returncode == 0, done.stderr[-4000:]
+        try:
+            said, _ = process.communicate(timeout=TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGTERM)  # torchrun then ends its ranks, which have sessions of their own
+            process.communicate(timeout=TIMEOUT_S)
+            raise
+        assert process.returncode == 0, said[-4000:]
         (folder,) = output.iterdir()  # one run, one folder, whatever the number of ranks
         return folder
 

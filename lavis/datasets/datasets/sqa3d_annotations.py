@@ -90,7 +90,7 @@ def _from_scanqa(row: Any, index: int, path: Path) -> SQA3DRecord:
     if not isinstance(row, dict):
         raise AnnotationError(f"{path}: record {index} is not an object.")
     # Records of 3D-LLM's pre-training carry no id of their own.
-    question_id = str(row.get("question_id", f"{_need(row, 'scene_id', path, index)}_{index}"))
+    question_id = str(row["question_id"]) if "question_id" in row else f"{_need(row, 'scene_id', path, index)}_{index}"
     numbers = list(row.get("position") or ())
     pose = _pose(numbers[:3], numbers[3:7]) if len(numbers) == 7 else None
     answers = tuple(map(str, _need(row, "answers", path, question_id)))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy.typing as npt
 
-from lavis.common.errors import ConfigError, ModalityError, nearest
+from lavis.common.errors import ModalityError
+from lavis.common.options import check_options
 from lavis.datasets.question import path_inside
 
 Array = npt.NDArray[Any]
@@ -86,13 +86,7 @@ class Loader(abc.ABC):
         Raises:
             ConfigError: an option that the loader does not take; names the nearest one.
         """
-        known = [] if cls.__init__ is object.__init__ else list(inspect.signature(cls.__init__).parameters)[1:]
-        for name in options:
-            if name not in known:
-                raise ConfigError(
-                    f"{cls.modality}.{name}: loader {cls.modality!r} has no such option.{nearest(name, known)} "
-                    f"Known: {', '.join(known) or 'none'}."
-                )
+        check_options(cls, options, f"build_info.{cls.modality}")
         return cls(**options)
 
     @classmethod

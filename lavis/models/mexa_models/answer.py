@@ -14,10 +14,19 @@ Status = Literal["answered", "unparsed", "failed"]
 
 @dataclasses.dataclass(frozen=True)
 class Selection:
-    """Which experts are asked, best first, and why; ``usage`` is what choosing cost."""
+    """Which experts are asked, and why.
+
+    Attributes:
+        experts: their names, best first.
+        reason: why these.
+        occasional: those that this question's words brought in; the others are asked about every
+            question, so that their evidence can open a prompt that many questions share.
+        usage: what choosing cost.
+    """
 
     experts: tuple[str, ...]
     reason: str = ""
+    occasional: tuple[str, ...] = ()
     usage: Usage = dataclasses.field(default_factory=Usage)
 
 
@@ -57,7 +66,12 @@ class Answer:
         return cls(
             **{
                 **data,
-                "selection": Selection(tuple(selection["experts"]), selection["reason"], Usage(**selection["usage"])),
+                "selection": Selection(
+                    tuple(selection["experts"]),
+                    selection["reason"],
+                    tuple(selection["occasional"]),
+                    Usage(**selection["usage"]),
+                ),
                 "evidence": tuple(Evidence.from_json(item) for item in data["evidence"]),
                 "completion": None if completion is None else Completion.from_json(completion),
             }

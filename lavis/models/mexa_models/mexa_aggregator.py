@@ -130,8 +130,11 @@ class MexaAggregator(BaseModel):
         except ReasonerError as error:
             return Answer("", "failed", Selection((), "the selector failed"), (), None, error=str(error))
         evidence = self.panel.gather(selection.experts, question, bench)
-        shared = [item for item in evidence if self.panel.is_shared(item.expert)]
-        own = [item for item in evidence if not self.panel.is_shared(item.expert)]
+        # What serves most questions comes first; sorting is stable, so that the selection's order decides the rest.
+        evidence.sort(key=lambda item: -self.panel.breadth(item.expert))
+        common = {name for name in selection.experts if name not in selection.occasional and self.panel.breadth(name)}
+        shared = [item for item in evidence if item.expert in common]
+        own = [item for item in evidence if item.expert not in common]
         options = self.answer_options
         candidates = question.options or (bench.vocabulary if options.use_vocabulary else ())
         prompt = answer_prompt(

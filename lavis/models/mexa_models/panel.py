@@ -59,10 +59,12 @@ class Panel:
                 found.append(Evidence(name, question.media.media_id, "", card.version, error=str(error)))
         return found
 
-    def is_shared(self, name: str) -> bool:
-        """Return True if an expert's evidence is the same for every question on a medium."""
+    def breadth(self, name: str) -> int:
+        """Return how many questions an expert's evidence serves: 2 all on a medium, 1 all of a pose, 0 one."""
         card = self.experts[name][0].card
-        return not card.question_aware and not card.needs
+        if card.question_aware:
+            return 0
+        return 1 if card.needs else 2
 
     def _evidence(self, name: str, question: Question, bench: Workbench) -> Evidence:
         expert, options = self.experts[name]

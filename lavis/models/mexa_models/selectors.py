@@ -91,7 +91,8 @@ class RulesSelector(Selector):
         always = [expert for expert in experts if not expert.card.cue]
         chosen = [*cued, *always] or list(experts)
         names = tuple(expert.card.name for expert in chosen[: self.max_experts])
-        return Selection(names, f"cue in the question: {', '.join(e.card.name for e in cued) or 'none'}")
+        occasional = tuple(expert.card.name for expert in cued if expert.card.name in names)
+        return Selection(names, f"cue in the question: {', '.join(occasional) or 'none'}", occasional)
 
 
 class LLMSelector(Selector):
@@ -113,8 +114,8 @@ class LLMSelector(Selector):
         unique = tuple(dict.fromkeys(named))[: self.max_experts]
         if not unique:
             everybody = tuple(expert.card.name for expert in experts)
-            return Selection(everybody, f"the reasoner named nobody: {completion.text[:80]!r}", completion.usage)
-        return Selection(unique, f"named by {completion.model}", completion.usage)
+            return Selection(everybody, f"the reasoner named nobody: {completion.text[:80]!r}", usage=completion.usage)
+        return Selection(unique, f"named by {completion.model}", unique, completion.usage)
 
 
 def _occurs(cue: str, text: str) -> bool:

@@ -16,7 +16,7 @@ from lavis.datasets.question import Question
 from lavis.models.mexa_models.answer import Answer
 from lavis.models.mexa_models.mexa_aggregator import AnswerOptions, MexaAggregator
 from lavis.models.mexa_models.panel import Panel
-from lavis.models.mexa_models.selectors import AllSelector, LLMSelector, NoneSelector, Selector
+from lavis.models.mexa_models.selectors import AllSelector, LLMSelector, NoneSelector, RulesSelector, Selector
 from lavis.models.mexa_models.workbench import Workbench, new_workbench
 from lavis.reasoners.base import Completion, Prompt
 
@@ -45,8 +45,16 @@ def test_evidence_reaches_the_reasoner_shared_first_and_the_answer_comes_back(as
     assert (answer.text, answer.status, answer.filter) == ("left", "answered", "short_phrase")
     assert answer.selection.experts == ("texts", "posed")
     assert "a brown chair / the door is open" in reasoner.prompts[0].shared
-    assert "you stand at (1.0, 2.0, 0.0)" in reasoner.prompts[0].own
+    assert reasoner.prompts[0].shared.index("a brown chair") < reasoner.prompts[0].shared.index("you stand at (1.0")
     assert [item.expert for item in answer.evidence] == ["texts", "posed"]
+
+
+def test_what_the_question_s_words_brought_in_is_not_shared(ask: Ask, bench: Workbench) -> None:
+    reasoner = RecordingReasoner("left")
+    build(reasoner, RulesSelector()).answer(ask("Is it left of me?"), bench)
+    assert "a brown chair" in reasoner.prompts[0].shared
+    assert "you stand at" not in reasoner.prompts[0].shared
+    assert "you stand at" in reasoner.prompts[0].own
 
 
 def test_the_gold_reaches_neither_selector_nor_expert_nor_reasoner(ask: Ask, bench: Workbench) -> None:
