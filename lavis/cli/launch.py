@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import random
 import sys
@@ -21,7 +20,7 @@ FAILED, NOT_POSSIBLE = 1, 2
 def parse_arguments(arguments: Sequence[str] | None, description: str) -> argparse.Namespace:
     """Read ``--cfg-path FILE [--options a.b=v …]``."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--cfg-path", required=True, metavar="FILE", help="the run's YAML")
+    parser.add_argument("--cfg-path", required=True, action="append", metavar="FILE", help="the run's YAML")
     parser.add_argument(
         "--options",
         nargs="+",
@@ -30,7 +29,15 @@ def parse_arguments(arguments: Sequence[str] | None, description: str) -> argpar
         metavar="KEY=VALUE",
         help="values over the file's: run.limit=50 model.reasoner.type=openai …",
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    options.cfg_path = _only(options.cfg_path, parser)
+    return options
+
+
+def _only(paths: list[str], parser: argparse.ArgumentParser) -> str:
+    if len(paths) > 1:
+        parser.error(f"--cfg-path is given {len(paths)} times: {', '.join(paths)}")
+    return paths[0]
 
 
 def main(arguments: Sequence[str] | None, *, description: str, run: Callable[[Any], Any]) -> int:
@@ -73,7 +80,8 @@ def build_runner(options: argparse.Namespace) -> Any:
     job_id = broadcast_object(job_id)
     seed_everything(int(config.run_cfg.get("seed") or 0) + get_rank())
     setup_logger()
-    logging.getLogger(__name__).debug("job %s", job_id)
+    if get_rank() == 0:
+        config.pretty_print()
     task = tasks.setup_task(config)
     datasets = task.build_datasets(config)
     model = task.build_model(config)

@@ -20,7 +20,7 @@ from lavis.common.config_keys import (
     declared_keys,
     undeclared,
 )
-from lavis.common.config_options import parse_options
+from lavis.common.config_options import merge_options, parse_options
 from lavis.common.errors import ConfigError
 from lavis.common.plugins import import_plugins
 from lavis.common.registry import registry
@@ -48,11 +48,15 @@ class Config:
         self.args = args
         self.path = Path(args.cfg_path)
         options = parse_options(getattr(args, "options", None))
-        user = OmegaConf.merge(load_yaml(self.path), options)
+        user = merge_options(load_yaml(self.path), options)
         check_keys(user, TOP_KEYS, "")
+        for name in sorted(TOP_KEYS):
+            if user.get(name) is not None and not OmegaConf.is_dict(user[name]):
+                raise ConfigError(f"{self.path}: {name} must be a mapping, not {user[name]!r}.")
         if user.get("run") is None:
             raise ConfigError(f"{self.path}: run is missing; write run: {{task: …, output_dir: …}}.")
-        import_plugins(user.run.get("plugins") or [], self.path.resolve().parent)
+        plugins = user.run.get("plugins") or []
+        import_plugins([plugins] if isinstance(plugins, str) else plugins, self.path.resolve().parent)
         self.config: Any = OmegaConf.merge(
             self.build_runner_config(user), self.build_model_config(user), self.build_dataset_config(user)
         )
@@ -65,6 +69,7 @@ class Config:
         reasoner = (plain.get("model") or {}).get("reasoner")
         if isinstance(reasoner, dict) and isinstance(reasoner.get("api_key_env"), str):
             name_secret(reasoner["api_key_env"])
+        registry.register("configuration", self.config)
 
     # -- the parts -----------------------------------------------------------------------------
 
@@ -109,6 +114,8 @@ class Config:
         merged = OmegaConf.create()
         for name, given in nodes.items():
             node = OmegaConf.create() if given is None else given
+            if not OmegaConf.is_dict(node):
+                raise ConfigError(f"datasets.{name} must be a mapping, not {node!r}; write {name}: {{type: default}}.")
             builder = registry.require("builder", name)
             defaults = load_yaml(Path(builder.default_config_path(node.get("type") or "default")))
             known = (defaults.get("datasets") or {}).get(name) or {}
@@ -121,6 +128,8 @@ class Config:
     def _check_run(self, plain: dict[str, Any]) -> None:
         run = plain["run"]
         classes = [registry.require("task", run["task"])] if run.get("task") else []
+        if run.get("lr_sched"):
+            registry.require("lr_scheduler", run["lr_sched"])
         name = run.get("runner") or getattr(classes[0] if classes else None, "default_runner", "runner_base")
         classes.append(registry.require("runner", name))
         known = RUN_KEYS.union(*(declared_keys(cls) for cls in classes))
@@ -164,8 +173,8 @@ def load_yaml(path: Path) -> Any:
     """
     try:
         loaded = OmegaConf.load(path)
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path}: there is no such configuration file.") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: there is no such configuration file ({error.strerror}).") from error
     except (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is no YAML: {error}") from error
     if not OmegaConf.is_dict(loaded):

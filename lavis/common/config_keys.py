@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lavis.common.errors import ConfigError, nearest
+from lavis.common.registry import registry
 
 TOP_KEYS = frozenset({"run", "model", "datasets"})
 
@@ -27,7 +28,10 @@ MODEL_KEYS = frozenset(
     "arch model_type load_finetuned finetuned load_pretrained pretrained checkpoint".split()
 )  # fmt: skip
 DATASET_KEYS = frozenset(
-    "type data_type modality_type vis_processor text_processor kw_processor build_info dataset_card".split()
+    """
+    type data_type modality_type vis_processor text_processor kw_processor build_info dataset_card
+    train_samples_portion
+    """.split()
 )  # fmt: skip
 BUILD_INFO_KEYS = frozenset("annotations images videos features kwargs".split())
 ANNOTATION_KEYS = frozenset("url storage md5 sha256".split())
@@ -98,3 +102,9 @@ def check_dataset_node(name: str, node: Mapping[str, Any], defaults: Mapping[str
     for split, files in (build_info.get("annotations") or {}).items():
         if isinstance(files, Mapping):
             check_keys(files, ANNOTATION_KEYS, f"{where}.build_info.annotations.{split}")
+    for name in processors:
+        for phase, processor in (node[name] or {}).items():
+            if isinstance(processor, Mapping) and processor.get("name"):
+                registry.require("processor", processor["name"])
+            elif isinstance(processor, Mapping):
+                raise ConfigError(f"{where}.{name}.{phase}: a processor needs a name.")

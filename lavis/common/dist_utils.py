@@ -54,7 +54,10 @@ def state_of(environment: Mapping[str, str]) -> DistributedState:
     """
     if "RANK" in environment and "WORLD_SIZE" in environment:
         names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
-    elif "SLURM_PROCID" in environment and "SLURM_NTASKS" in environment:
+    elif "SLURM_PROCID" in environment and int(environment.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
+        # The step's size, not the job's: a shell inside an allocation is a step of one.
+        names = ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID")
+    elif "SLURM_PROCID" in environment and "SLURM_STEP_NUM_TASKS" not in environment and "SLURM_NTASKS" in environment:
         names = ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID")
     else:
         return DistributedState()

@@ -10,7 +10,7 @@ from lavis.common.errors import ConfigError, nearest
 from lavis.common.registry import registry
 
 
-def check_options(cls: type, options: Mapping[str, Any], where: str) -> None:
+def check_options(cls: type[Any], options: Mapping[str, Any], where: str) -> None:
     """Compare options with what a class takes, without building it.
 
     Args:

@@ -135,7 +135,7 @@ def test_with_a_warm_store_no_media_file_is_opened(root: Path, tmp_path: Path) -
         ran = run(opts, {**env, "PYTHONPATH": str(hook), "OPENED": str(log)})
         assert ran.returncode == 0, ran.stderr
         opened[name] = sum(line.endswith("nr3d_captions_by_scene.json") for line in log.read_text().splitlines())
-    assert opened["cold"] >= N_SCENES
+    assert opened["cold"] >= 1
     assert opened["warm"] == 0
 
 
