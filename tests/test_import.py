@@ -73,7 +73,8 @@ registry.register("mine", 1)
 %s
 lavis = importlib.reload(lavis)
 paths = {name: registry.get_path(name) for name in ("library_root", "repo_root", "cache_root")}
-print(json.dumps([paths, registry.get("MAX_INT"), registry.get("SPLIT_NAMES"), registry.get("mine"), lavis.__version__]))
+state = [registry.get(name) for name in ("MAX_INT", "SPLIT_NAMES", "mine")]
+print(json.dumps([paths, *state, lavis.__version__]))
 """
 
 

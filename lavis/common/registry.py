@@ -303,11 +303,17 @@ class Registry:
 
     @classmethod
     def register(cls, name: str, obj: Any) -> None:
-        """Keep an object in the shared state; dots in the name make nested dicts."""
+        """Keep an object in the shared state; dots in the name make nested dicts.
+
+        Raises:
+            KeyError: a part of the name holds something else than a dict.
+        """
         *parents, leaf = name.split(".")
         node = cls.mapping["state"]
         for parent in parents:
             node = node.setdefault(parent, {})
+            if not isinstance(node, dict):
+                raise KeyError(f"{name!r} cannot be kept: {parent!r} holds a {type(node).__name__}; unregister it.")
         node[leaf] = obj
 
     @classmethod

@@ -58,7 +58,10 @@ def load_model_and_preprocess(
         UnknownNameError, ConfigError: as of :func:`load_model`, and of an unknown processor.
     """
     cls = registry.require("model", name)
-    cfg = OmegaConf.load(cls.default_config_path(model_type))
+    path = cls.default_config_path(model_type)
+    if not os.path.isfile(path):
+        raise ConfigError(f"{cls.__name__} type {model_type!r}: {path} does not exist.")
+    cfg = OmegaConf.load(path)
     vis_processors, txt_processors = load_preprocess(cfg.get("preprocess"))
     model = _finish(cls.from_pretrained(model_type=model_type), is_eval, device, None)
     return model, vis_processors, txt_processors

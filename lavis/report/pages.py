@@ -56,8 +56,8 @@ def write_report(
             body = (line for question, answer in page for line in _article(question, answer, headline))
             write_lines_atomically(folder / name, _page(f"{title}: {split}, page {number}", body, back=True))
             links[split].append(name)
-    body = itertools.chain.from_iterable(_scores(split, splits[split], links[split]) for split in splits)
-    write_lines_atomically(folder / "index.html", _page(title, body))
+    scores = itertools.chain.from_iterable(_scores(split, splits[split], links[split]) for split in splits)
+    write_lines_atomically(folder / "index.html", _page(title, scores))
     return folder / "index.html"
 
 

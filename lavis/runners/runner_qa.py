@@ -108,16 +108,15 @@ class RunnerQA:
     def _open_folder(self) -> RunFolder:
         # An absolute output_dir stays as it is.
         output_dir = REPO_ROOT / Path(self.run_cfg.get("output_dir") or "output").expanduser()
-        found: tuple[RunFolder | None, str] = (None, "")
+        folder: RunFolder | None = None
+        problem = ""
         if self.rank == 0:
+            run_id = str(self.run_cfg.get("run_id") or self.job_id)
             try:
-                found = (
-                    open_run_folder(output_dir, str(self.run_cfg.get("run_id") or self.job_id), self._plain_config()),
-                    "",
-                )
+                folder = open_run_folder(output_dir, run_id, self._plain_config())
             except (LavisError, OSError) as error:
-                found = (None, str(error))
-        folder, problem = dist_utils.broadcast_object(found)
+                problem = str(error)
+        folder, problem = dist_utils.broadcast_object((folder, problem))
         if folder is None:
             raise ConfigError(problem)
         if self.rank == 0:

@@ -88,7 +88,7 @@ def test_runners_and_schedules_need_no_base() -> None:
 
 
 def test_another_class_under_a_taken_name_is_refused() -> None:
-    with pytest.raises(KeyError, match="Name 'blip_question' already registered for lavis.processors"):
+    with pytest.raises(KeyError, match=r"Name 'blip_question' already registered for lavis\.processors"):
 
         @registry.register_processor("blip_question")
         class Other(BaseProcessor):

@@ -103,7 +103,7 @@ def test_lines_are_appended_where_they_can_be_read_back(tmp_path: Path) -> None:
 
 def test_pickles_are_neither_read_nor_written(tmp_path: Path) -> None:
     np.save(tmp_path / "o.npy", np.array([{}], dtype=object), allow_pickle=True)
-    with pytest.raises(ConfigError, match="o.npy"):
+    with pytest.raises(ConfigError, match=r"o\.npy"):
         utils.load_file(tmp_path / "o.npy")
     with pytest.raises(ConfigError, match="pickles run code"):
         utils.load_file(tmp_path / "o.npy", allow_pickle=True)
