@@ -15,7 +15,9 @@ setup(
     license="BSD-3-Clause",
     python_requires=">=3.10",
     packages=find_packages(include=["lavis", "lavis.*"]),
-    package_data={"lavis": ["configs/**/*.yaml", "configs/*.yaml", "weights.yaml", "datasets/sample/README.md", "py.typed"]},
+    package_data={
+        "lavis": ["configs/**/*.yaml", "configs/*.yaml", "weights.yaml", "datasets/sample/README.md", "py.typed"]
+    },
     install_requires=["numpy>=1.26", "omegaconf>=2.3", "pillow>=10", "PyYAML>=6", "torch>=2.4"],
     extras_require={
         "vision": ["opencv-python-headless>=4.8,<5", "decord>=0.6; platform_machine == 'x86_64'"],

@@ -40,15 +40,20 @@ def _only(paths: list[str], parser: argparse.ArgumentParser) -> str:
     return paths[0]
 
 
-def main(arguments: Sequence[str] | None, *, description: str, run: Callable[[Any], Any]) -> int:
+def main(
+    arguments: Sequence[str] | None, *, description: str, run: Callable[[Any], Any], evaluate: bool = False
+) -> int:
     """Start a run and return its exit status: 0 done, 2 not possible as configured, 1 anything else.
 
     Args:
         arguments: the command line without the program's name.
         description: what ``--help`` says.
         run: what to do with the runner.
+        evaluate: nothing is trained, so that training splits need not exist.
     """
     options = parse_arguments(arguments, description)
+    if evaluate:
+        options.options.append("run.evaluate=true")
     try:
         run(build_runner(options))
     except LavisError as error:

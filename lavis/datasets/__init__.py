@@ -1,1 +1,1 @@
-""""""
+"""Data: questions and media, loaders that read them, data sets and their builders."""

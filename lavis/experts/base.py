@@ -22,8 +22,9 @@ class Expert(abc.ABC):
 
     A subclass sets ``card`` and writes ``write(loaded, **needs) -> str``: ``loaded`` is what the
     loader of ``card.modality`` returns; each name in ``card.needs`` comes as a keyword argument out
-    of the medium's side data, and ``question`` (without its gold) where the card says ``question_aware``.
-    ``weights`` names the listed files it loads. Options are keyword-only parameters of ``__init__``; they belong to the key of the evidence store.
+    of the medium's side data, and ``question`` (a blind :class:`Question`) where the card says
+    ``question_aware``. ``weights`` names the listed files that it loads. Options are keyword-only
+    parameters of ``__init__``; they belong to the key of the evidence store.
     """
 
     card: ClassVar[ExpertCard]

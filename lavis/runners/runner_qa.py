@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 
 from lavis.common import dist_utils
 from lavis.common.errors import ConfigError, LavisError
-from lavis.common.paths import REPO_ROOT, cache_root
+from lavis.common.paths import cache_root
 from lavis.common.registry import registry
 from lavis.common.secrets import RedactingFormatter, redact
 from lavis.datasets.datasets.question_dataset import QuestionDataset
@@ -25,6 +25,7 @@ from lavis.models.mexa_models.mexa_aggregator import MexaAggregator
 from lavis.models.mexa_models.workbench import Workbench
 from lavis.report import write_report
 from lavis.runners.assignment import assign, chosen_indices
+from lavis.runners.outputs import project_root
 from lavis.runners.progress import Progress
 from lavis.runners.run_folder import RunFolder, open_run_folder
 from lavis.store import CompletionCache, EvidenceStore, Journal, JournalReader
@@ -107,7 +108,7 @@ class RunnerQA:
 
     def _open_folder(self) -> RunFolder:
         # An absolute output_dir stays as it is.
-        output_dir = REPO_ROOT / Path(self.run_cfg.get("output_dir") or "output").expanduser()
+        output_dir = project_root() / Path(self.run_cfg.get("output_dir") or "output").expanduser()
         folder: RunFolder | None = None
         problem = ""
         if self.rank == 0:

@@ -16,7 +16,7 @@ from lavis.common.errors import ConfigError
 RUN: dict[str, Any] = {"task": "mexa_qa", "output_dir": "output"}
 MODEL: dict[str, Any] = {"arch": "mexa_aggregator", "model_type": "default", "reasoner": {"type": "scripted"}}
 
-PLUGIN = '''
+PLUGIN = """
 from pathlib import Path
 from lavis.common.registry import registry
 from lavis.datasets.builders.base_dataset_builder import BaseDatasetBuilder
@@ -44,7 +44,7 @@ class ConfToyBuilder(BaseDatasetBuilder):
 class ConfToyTask(BaseTask):
     def valid_step(self, model, samples):
         return self.cfg.run_cfg.get("beam_width", 3)
-'''
+"""
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +138,10 @@ def test_options_that_mean_nothing_are_errors(words: list[str], message: str) ->
         ({"run": RUN, "model": MODEL, "datasets": {"sqa3": None}}, "'sqa3d'"),
         ({"run": RUN, "model": MODEL, "datasets": {"sqa3d": {"type": "smaple"}}}, "'sample'"),
         ({"run": RUN, "model": MODEL, "datasets": {"sqa3d": {"data_tpye": []}}}, r"sqa3d\.data_tpye.*'data_type'"),
-        ({"run": RUN, "model": MODEL, "datasets": {"sqa3d": {"build_info": {"fram": 1}}}}, r"build_info\.fram.*'frame'"),
+        (
+            {"run": RUN, "model": MODEL, "datasets": {"sqa3d": {"build_info": {"fram": 1}}}},
+            r"build_info\.fram.*'frame'",
+        ),
         ({"run": {**RUN, "task": "mexa_q"}, "model": MODEL, "datasets": {"sqa3d": None}}, "'mexa_qa'"),
         ({"run": {**RUN, "limt": 3}, "model": MODEL, "datasets": {"sqa3d": None}}, r"run\.limt.*'limit'"),
         ({"run": {**RUN, "runner": "runner_q"}, "model": MODEL, "datasets": {"sqa3d": None}}, "'runner_qa'"),

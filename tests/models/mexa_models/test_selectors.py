@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from mexa_parts import PosedExpert, RecordingReasoner, TextsExpert
 
 from lavis.common.errors import ConfigError
 from lavis.datasets.question import Question
 from lavis.models.mexa_models.selectors import AllSelector, FixedSelector, LLMSelector, NoneSelector, RulesSelector
-
-from mexa_parts import PosedExpert, RecordingReasoner, TextsExpert
 
 Ask = Callable[..., Question]
 EXPERTS = [TextsExpert(), PosedExpert()]

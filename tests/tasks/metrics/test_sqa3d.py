@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from lavis.common.registry import registry
-from lavis.datasets.question import Media, Question
 from lavis.datasets.datasets.sqa3d_types import leo_type
+from lavis.datasets.question import Media, Question
 from lavis.tasks.metrics import sqa3d
 
 METRICS = ("exact_match", "em_refined", "mexa_em", "mexa_refined", "official_llm", "crema_substring")
