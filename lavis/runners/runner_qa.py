@@ -150,6 +150,7 @@ class RunnerQA:
             marker=folder.marker,
             missing_media=self.run_cfg.get("missing_media", "error"),
             vocabulary=dataset.answer_vocabulary,
+            examples=dataset.answer_examples,
             loader_options=dataset.loader_options,
         )
 

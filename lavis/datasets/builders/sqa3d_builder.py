@@ -96,5 +96,6 @@ class SQA3DBuilder(MultiModalDatasetBuilder):
         }
         return arguments | {
             "answer_vocabulary": None if vocabulary is None else str(self._annotation_path(vocabulary)),
+            "answer_examples": OmegaConf.to_container(build_info.get("answer_examples") or OmegaConf.create([])),
             "loader_options": {name: given for name, given in options.items() if given},
         }

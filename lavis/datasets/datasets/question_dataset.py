@@ -18,6 +18,8 @@ class QuestionDataset(abc.ABC):
 
     # What may be answered where a question has no options of its own; empty: any short phrase.
     answer_vocabulary: tuple[str, ...] = ()
+    # Made-up (question, answer) pairs that show a small reasoner the form of an answer; none of the data set's own.
+    answer_examples: tuple[tuple[str, str], ...] = ()
     # The metrics that score it, the headline first.
     metrics: tuple[str, ...] = ()
     # Options per loader by modality name: how this data set's files are to be read.

@@ -34,6 +34,7 @@ class SQA3DDataset(BaseDataset, QuestionDataset):
         modalities: loader names (CREMA's ``data_type``), in order.
         text_processor: applied to situation and question of a sample.
         answer_vocabulary: a JSON list of answers, or SQA3D's ``answer_dict.json``; None for any phrase.
+        answer_examples: made-up questions with answers in SQA3D's form, ``{question: …, answer: …}``.
         instruction: what a sample's ``qa_input`` ends with.
         loader_options: options per loader by modality name.
         n_frames: frames per clip of a sample.
@@ -49,6 +50,7 @@ class SQA3DDataset(BaseDataset, QuestionDataset):
         modalities: Sequence[str],
         text_processor: Callable[[str], str] | None = None,
         answer_vocabulary: str | None = None,
+        answer_examples: Sequence[Mapping[str, str]] = (),
         instruction: str = INSTRUCTION,
         loader_options: Mapping[str, dict[str, Any]] | None = None,
         n_frames: int = 4,
@@ -66,6 +68,7 @@ class SQA3DDataset(BaseDataset, QuestionDataset):
         self.roots = {name: Path(parts[f"{name}_root"]) for name in self.modalities}
         self.processors = {name: parts.get(f"{name}_processor") for name in self.modalities}
         self.answer_vocabulary = read_vocabulary(Path(answer_vocabulary)) if answer_vocabulary else ()
+        self.answer_examples = tuple((example["question"], example["answer"]) for example in answer_examples)
         self._sources: dict[str, dict[str, Path]] = {}
 
     # -- as questions ----------------------------------------------------------------------------

@@ -145,6 +145,7 @@ class MexaAggregator(BaseModel):
             form=self.reasoner.answer_form,
             choices=candidates if self.reasoner.answer_form == "text" else (),
             max_tokens=options.max_tokens,
+            examples=bench.examples,
         )
         gathered = (*shared, *own)
         try:

@@ -18,6 +18,7 @@ SYSTEM = (
     "Weigh the reports, then answer."
 )
 SELECT_SYSTEM = "You choose which experts should look at a medium so that a question about it can be answered."
+EXAMPLES_LEAD = "Questions, each answered in a word or two."
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029]")
 EVIDENCE_TAG = re.compile(r"</?\s*evidence", re.IGNORECASE)
 
@@ -49,6 +50,7 @@ def answer_prompt(
     form: AnswerForm,
     choices: Sequence[str],
     max_tokens: int,
+    examples: Sequence[tuple[str, str]] = (),
 ) -> Prompt:
     """Build the prompt that asks for an answer.
 
@@ -60,7 +62,10 @@ def answer_prompt(
         form: ``text`` if the reasoner answers in the options' words, ``letter`` if by letter.
         choices: the only texts that may be answered; empty if any short phrase may.
         max_tokens: at most this much is generated.
+        examples: (question, answer) pairs for the ``text`` form; they open the shared part.
     """
+    shown = [f"Question: {text}\nAnswer: {reply}" for text, reply in examples] if form == "text" else []
+    opening = "\n".join([EXAMPLES_LEAD, *shown]) if shown else ""
     lines = [fence(own, marker)]
     if question.situation:
         lines.append(f"Situation: {question.situation}")
@@ -74,7 +79,7 @@ def answer_prompt(
         lines.append("Reply with 'Answer: ' and one word or a short phrase, without an explanation after it.")
     return Prompt(
         system=SYSTEM,
-        shared=fence(shared, marker),
+        shared="\n".join(part for part in (opening, fence(shared, marker)) if part),
         own="\n".join(line for line in lines if line),
         choices=tuple(choices),
         max_tokens=max_tokens,

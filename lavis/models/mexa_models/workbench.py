@@ -24,6 +24,7 @@ class Workbench:
         missing_media: ``error`` stops at a medium that cannot be read; ``record`` keeps the reason as
             evidence without text and goes on.
         vocabulary: what may be answered where a question has no options; empty: any short phrase.
+        examples: (question, answer) pairs that show a reasoner of the ``text`` form how to answer.
         loader_options: options per loader by modality name (``{"depth": {"scale_m": 0.001}}``).
     """
 
@@ -32,6 +33,7 @@ class Workbench:
     marker: str
     missing_media: MissingMedia = "error"
     vocabulary: tuple[str, ...] = ()
+    examples: tuple[tuple[str, str], ...] = ()
     loader_options: Mapping[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
 
