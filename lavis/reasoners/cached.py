@@ -22,6 +22,7 @@ class CachedReasoner(Reasoner):
         self.cache = cache
         self.marker = marker
         self.max_connections = inner.max_connections
+        self.answer_form = inner.answer_form
         self.repeatable = inner.identity().get("temperature", 0) == 0
 
     def complete(self, prompt: Prompt) -> Completion:
