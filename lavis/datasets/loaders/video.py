@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lavis.common.decoder import import_decord
 from lavis.common.errors import ModalityError
 from lavis.datasets.loaders.base import Clip, Loader, Sampling
 from lavis.datasets.loaders.frames import check_size
@@ -39,8 +40,7 @@ class VideoLoader(Loader):
         Raises:
             ModalityError: missing, truncated, short, or no video; names medium and path.
         """
-        from decord import DECORDError
-
+        decord_error = import_decord().DECORDError
         reader = self._open(path, media_id=media_id)
         n_frames, rate_hz = len(reader), _rate_hz(reader)
         if sampling is None:
@@ -54,7 +54,7 @@ class VideoLoader(Loader):
             )
         try:
             batch = reader.get_batch(list(sampling.indices))
-        except (DECORDError, RuntimeError, IndexError) as error:
+        except (decord_error, RuntimeError, IndexError) as error:
             raise ModalityError(
                 f"{media_id}: video {path} cannot be decoded at frames {list(sampling.indices)} "
                 f"({_first_line(error)}); it may be truncated, fetch it again."
@@ -80,13 +80,12 @@ class VideoLoader(Loader):
             )
         if path.suffix.lower() not in VIDEO_SUFFIXES:
             raise ModalityError(f"{media_id}: {path} is no video; expected {'/'.join(VIDEO_SUFFIXES)}.")
-        from decord import DECORDError, VideoReader, cpu
-
+        decord = import_decord()
         height, width = self.size_px or (-1, -1)
         try:
-            reader = VideoReader(str(path), ctx=cpu(0), height=height, width=width, num_threads=1)
+            reader = decord.VideoReader(str(path), ctx=decord.cpu(0), height=height, width=width, num_threads=1)
             n_frames = len(reader)
-        except (DECORDError, RuntimeError) as error:
+        except (decord.DECORDError, RuntimeError) as error:
             raise ModalityError(
                 f"{media_id}: video {path} cannot be opened ({_first_line(error)}); it may be "
                 f"truncated, fetch it again."
