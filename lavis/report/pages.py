@@ -79,13 +79,17 @@ def _scores(split: str, metrics: Mapping[str, Any], pages: list[str]) -> Iterato
         f"{metrics['failed']} failed. Every question counts; what has no answer is wrong under an exact match.</p>\n"
     )
     by_type = metrics["by_type"]
-    categories = sorted({category for table in by_type.values() for category in table})
-    heads = "".join(f"<th>{html.escape(category)}</th>" for category in categories)
-    yield f"<table><tr><th>metric</th><th>%</th>{heads}</tr>\n"
-    for name in _metric_names(metrics):
-        cells = "".join(_cell(by_type[name].get(category)) for category in categories)
-        yield f'<tr><td>{html.escape(name)}</td><td class="number">{metrics[name]:.2f}</td>{cells}</tr>\n'
-    yield "</table>\n"
+    # Metrics whose authors count by other question types stand in a table of their own.
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for name, table in by_type.items():
+        groups.setdefault(tuple(sorted(table)), []).append(name)
+    for categories, names in groups.items():
+        heads = "".join(f"<th>{html.escape(category)}</th>" for category in categories)
+        yield f"<table><tr><th>metric</th><th>%</th>{heads}</tr>\n"
+        for name in names:
+            cells = "".join(_cell(by_type[name][category]) for category in categories)
+            yield f'<tr><td>{html.escape(name)}</td><td class="number">{metrics[name]:.2f}</td>{cells}</tr>\n'
+        yield "</table>\n"
     if metrics["failures"]:
         yield "<h3>Failures</h3>\n<ul>\n"
         yield from (f"<li>{count} × {html.escape(reason)}</li>\n" for reason, count in metrics["failures"].items())
@@ -97,9 +101,7 @@ def _metric_names(metrics: Mapping[str, Any]) -> list[str]:
     return list(metrics["by_type"])
 
 
-def _cell(entry: Mapping[str, Any] | None) -> str:
-    if entry is None:
-        return "<td></td>"
+def _cell(entry: Mapping[str, Any]) -> str:
     return f'<td class="number">{entry["percent"]:.1f} <span class="dim">n={entry["n"]}</span></td>'
 
 
