@@ -1,4 +1,4 @@
-# Sets up what is missing and leaves LAVIS_PYTHON set. Source it: . run_scripts/setup.sh [WEIGHTS…]
+# Sets up what is missing, goes to the checkout and leaves LAVIS_PYTHON set. Source it: . run_scripts/setup.sh
 # PYTHON, if set, names an interpreter that has this package's requirements; nothing is installed then.
 set -eu
 
@@ -33,8 +33,4 @@ else
         "$LAVIS_PYTHON" -m pip install --quiet --disable-pip-version-check --no-deps --editable .
         lavis_digest >.venv/installed
     fi
-fi
-
-if [ $# -gt 0 ]; then
-    "$LAVIS_PYTHON" -m lavis.cli weights fetch "$@" >&2
 fi
