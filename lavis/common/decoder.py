@@ -18,11 +18,12 @@ def import_decord() -> Any:
     Raises:
         ImportError: decord is not installed.
     """
+    flags: Any = ctypes
     with _lock:
-        published = ctypes.RTLD_GLOBAL
-        ctypes.RTLD_GLOBAL = ctypes.RTLD_LOCAL
+        published = flags.RTLD_GLOBAL
+        flags.RTLD_GLOBAL = flags.RTLD_LOCAL
         try:
             import decord
         finally:
-            ctypes.RTLD_GLOBAL = published
+            flags.RTLD_GLOBAL = published
     return decord
