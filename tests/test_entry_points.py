@@ -56,7 +56,7 @@ def test_a_misspelt_key_names_its_neighbour(repo_root: Path) -> None:
     assert "run.limt: nothing reads this key. Did you mean 'limit'?" in ran.stderr
 
 
-def test_training_mexa_says_what_to_run_instead(repo_root: Path, tmp_path: Path) -> None:
+def test_a_root_without_annotations_names_the_file_that_is_missing(repo_root: Path, tmp_path: Path) -> None:
     words = [
         *("--cfg-path", "projects/mexa/eval/sqa3d.yaml", "--options"),
         *("model.reasoner.type=scripted", f"run.output_dir={tmp_path}"),

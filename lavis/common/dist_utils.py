@@ -9,6 +9,7 @@ import builtins
 import functools
 import logging
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -125,17 +126,11 @@ def leave_group() -> None:
 
 def is_dist_avail_and_initialized() -> bool:
     """Return True inside a group; imports torch only where there is one."""
-    if not _state.backend and "torch.distributed" not in _loaded_modules():
+    if not _state.backend and "torch.distributed" not in sys.modules:
         return False
     import torch.distributed as dist
 
     return dist.is_available() and dist.is_initialized()
-
-
-def _loaded_modules() -> Mapping[str, Any]:
-    import sys
-
-    return sys.modules
 
 
 def get_world_size() -> int:

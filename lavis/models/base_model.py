@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -272,8 +272,3 @@ def concat_all_gather(tensor: torch.Tensor) -> torch.Tensor:
 def tile(x: torch.Tensor, dim: int, n_tile: int) -> torch.Tensor:
     """Repeat each slice along a dimension ``n_tile`` times in a row."""
     return x.repeat_interleave(n_tile, dim=dim)
-
-
-def parameters_of(modules: Iterable[nn.Module]) -> list[nn.Parameter]:
-    """Return the parameters of several modules."""
-    return [parameter for module in modules for parameter in module.parameters()]
