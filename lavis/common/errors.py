@@ -34,6 +34,28 @@ class ReasonerError(LavisError, RuntimeError):
     """A reasoner that could not complete a prompt."""
 
 
+class ContextTooLongError(ReasonerError):
+    """A prompt that does not fit into a model's context.
+
+    Attributes:
+        limit_tokens: of the context, where it is known.
+        prompt_tokens: of the prompt, where it is known.
+    """
+
+    def __init__(self, message: str, *, limit_tokens: int | None = None, prompt_tokens: int | None = None) -> None:
+        super().__init__(message)
+        self.limit_tokens = limit_tokens
+        self.prompt_tokens = prompt_tokens
+
+
+class ReasonerUnusableError(ReasonerError):
+    """A reasoner that no question can be answered with (wrong key, unknown model, server gone): the run ends."""
+
+
+class RunStoppedError(LavisError):
+    """A run that stopped before its end on purpose and can be resumed: a budget is spent, or it was asked to stop."""
+
+
 class JournalError(LavisError, OSError):
     """A journal that can no longer be written; what it holds is safe."""
 

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import abc
+import asyncio
+import base64
 import dataclasses
+import functools
+import math
+from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
 AnswerForm = Literal["text", "letter"]
+# How a completion came to fit a schema: the server held it to the schema, its text parsed, a second request
+# repaired it, or it does not fit. Empty where no schema was asked for.
+SchemaPath = Literal["", "json_schema", "parsed", "repaired", "unfit"]
+
+# English text in the vocabularies of current models; an estimate where a reasoner cannot count.
+CHARS_PER_TOKEN = 4.0
+IMAGE_TOKENS = 800
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,6 +31,18 @@ class Usage:
     output_tokens: int = 0
     cached_tokens: int = 0
     usd: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class PromptImage:
+    """A picture in a prompt: the bytes of a file and its media type (``image/jpeg``)."""
+
+    data: bytes
+    media_type: str = "image/jpeg"
+
+    def data_url(self) -> str:
+        """Return it as a ``data:`` URL."""
+        return f"data:{self.media_type};base64,{base64.b64encode(self.data).decode()}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +57,8 @@ class Prompt:
         max_choices: how many of them may be named, separated by commas (a selection); 1 for an answer.
         max_tokens: at most this much is generated.
         lead: what comes directly before the completion where the reasoner continues a text ("Answer:").
+        images: pictures, for reasoners that see (``sees_images``).
+        schema: a JSON schema that the completion must fit, for reasoners that write JSON (``writes_json``).
     """
 
     system: str
@@ -41,13 +68,17 @@ class Prompt:
     max_choices: int = 1
     max_tokens: int = 32
     lead: str = "Answer:"
+    images: tuple[PromptImage, ...] = ()
+    schema: Mapping[str, Any] | None = None
 
-    def messages(self) -> list[dict[str, str]]:
+    def messages(self) -> list[dict[str, Any]]:
         """Return it as chat messages: the shared part first, so that a provider can cache it."""
-        return [
-            {"role": "system", "content": self.system},
-            {"role": "user", "content": "\n\n".join(part for part in (self.shared, self.own) if part)},
-        ]
+        text = "\n\n".join(part for part in (self.shared, self.own) if part)
+        content: Any = text
+        if self.images:
+            shown = [{"type": "image_url", "image_url": {"url": image.data_url()}} for image in self.images]
+            content = [*shown, {"type": "text", "text": text}]
+        return [{"role": "system", "content": self.system}, {"role": "user", "content": content}]
 
     def text(self) -> str:
         """Return it as one text to be continued."""
@@ -65,6 +96,8 @@ class Completion:
         model: the model's name as the provider gives it.
         latency_s: wall time, retries included.
         attempts: calls made, at least 1.
+        schema_path: how it came to fit the prompt's schema.
+        kept: whether it came from the completion cache, so that nothing was paid for it.
     """
 
     text: str
@@ -73,6 +106,8 @@ class Completion:
     latency_s: float
     reasoning: str = ""
     attempts: int = 1
+    schema_path: SchemaPath = ""
+    kept: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data for a cache or a journal."""
@@ -84,16 +119,43 @@ class Completion:
         return cls(**{**data, "usage": Usage(**data["usage"])})
 
 
+@dataclasses.dataclass
+class CallMonitor:
+    """What a reasoner is doing just now; progress shows it.
+
+    Attributes:
+        in_flight: calls that wait for a reply.
+        limit: calls that may be in flight just now.
+        retries: further attempts so far, by cause (``HTTP 429``, ``timeout``, ``connection`` …).
+        waiting_for: why no call is made just now (a server that is down); empty while calls are made.
+    """
+
+    in_flight: int = 0
+    limit: int = 0
+    retries: Counter[str] = dataclasses.field(default_factory=Counter)
+    waiting_for: str = ""
+
+
 class Reasoner(abc.ABC):
-    """Completes prompts. Safe to call from ``max_connections`` threads at once.
+    """Completes prompts. Safe to call from ``max_connections`` threads or tasks at once.
 
     A subclass registers a type, takes its options as keyword-only parameters of ``__init__`` and
     says which form of answer it can be asked for: small models answer well in the options' text and
-    badly by letter.
+    badly by letter. It writes :meth:`complete`, or :meth:`acomplete` too where it can wait without a thread.
+
+    Attributes:
+        model: the model's name; prices and the ledger go by it.
+        context_tokens: prompt and completion together; None where unknown or unlimited.
+        sees_images: whether a prompt's images reach the model.
+        writes_json: whether a prompt's schema is kept or checked.
     """
 
     answer_form: AnswerForm = "text"
     max_connections: int = 1
+    model: str = ""
+    context_tokens: int | None = None
+    sees_images: bool = False
+    writes_json: bool = False
 
     @classmethod
     def needed_weights(cls, options: Mapping[str, Any]) -> tuple[str, ...]:
@@ -106,11 +168,34 @@ class Reasoner(abc.ABC):
 
         Raises:
             ReasonerError: no completion could be had; says what was tried and the way out.
+            ContextTooLongError: the prompt does not fit into the model's context.
         """
+
+    async def acomplete(self, prompt: Prompt) -> Completion:
+        """Complete a prompt without holding up the event loop: here, in one of ``max_connections`` threads."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self.complete, prompt)
 
     @abc.abstractmethod
     def identity(self) -> dict[str, Any]:
         """Return what decides a completion beside the prompt: model, parameters; no secrets."""
+
+    def count_tokens(self, prompt: Prompt) -> int:
+        """Return how many tokens a prompt takes: here, an estimate from its characters."""
+        characters = sum(len(part) for part in (prompt.system, prompt.shared, prompt.own, prompt.lead))
+        return math.ceil(characters / CHARS_PER_TOKEN) + IMAGE_TOKENS * len(prompt.images)
+
+    def take_share(self, rank: int, world_size: int) -> None:
+        """Keep to this rank's share of what the configuration allows the whole run; nothing by default."""
+        return None
+
+    @functools.cached_property
+    def monitor(self) -> CallMonitor:
+        """What it is doing just now."""
+        return CallMonitor()
+
+    @functools.cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self.max_connections, thread_name_prefix="reasoner")
 
     def close(self) -> None:
         """Free what the reasoner holds; nothing by default."""
