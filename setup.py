@@ -22,7 +22,7 @@ setup(
     extras_require={
         "vision": ["opencv-python-headless>=4.8,<5", "decord>=0.6; platform_machine == 'x86_64'"],
         "embedded": ["xllamacpp>=2026.10"],
-        "openai": ["openai>=1.60"],
+        "openai": ["openai[aiohttp]>=3.50,<4", "jsonschema>=4.20"],
         "models": ["transformers>=4.57,<6", "einops>=0.7", "sentencepiece>=0.2", "protobuf>=5", "safetensors>=0.4"],
         "data": ["webdataset>=0.2.86"],
         "test": ["pytest>=8", "psutil>=6", "ruff", "mypy", "types-PyYAML", "pre-commit"],

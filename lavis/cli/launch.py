@@ -11,10 +11,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from lavis.common.errors import LavisError
+from lavis.common.errors import LavisError, RunStoppedError
 from lavis.common.secrets import redact
 
 FAILED, NOT_POSSIBLE = 1, 2
+# sysexits' EX_TEMPFAIL: the same command may succeed later.
+STOPPED = 75
 
 
 def parse_arguments(arguments: Sequence[str] | None, description: str) -> argparse.Namespace:
@@ -43,7 +45,9 @@ def _only(paths: list[str], parser: argparse.ArgumentParser) -> str:
 def main(
     arguments: Sequence[str] | None, *, description: str, run: Callable[[Any], Any], evaluate: bool = False
 ) -> int:
-    """Start a run and return its exit status: 0 done, 2 not possible as configured, 1 anything else.
+    """Start a run and return its exit status.
+
+    0: done. 2: not possible as configured. 75: stopped on purpose, to be resumed. 1: anything else.
 
     Args:
         arguments: the command line without the program's name.
@@ -56,6 +60,9 @@ def main(
         options.options.append("run.evaluate=true")
     try:
         run(build_runner(options))
+    except RunStoppedError as error:
+        sys.stderr.write(redact(f"Stopped: {error}\n"))
+        return STOPPED
     except LavisError as error:
         if os.environ.get("LAVIS_DEBUG") == "1":
             sys.stderr.write(redact(traceback.format_exc()))

@@ -66,9 +66,7 @@ class Config:
             raise ConfigError(f"{self.path}: {error}") from error
         assert isinstance(plain, dict)  # noqa: S101 - merged from mappings
         self._check_run(plain)
-        reasoner = (plain.get("model") or {}).get("reasoner")
-        if isinstance(reasoner, dict) and isinstance(reasoner.get("api_key_env"), str):
-            name_secret(reasoner["api_key_env"])
+        _name_secrets(plain)
         registry.register("configuration", self.config)
 
     # -- the parts -----------------------------------------------------------------------------
@@ -185,6 +183,18 @@ def load_yaml(path: Path) -> Any:
 def node_to_dict(node: Any) -> Any:
     """Return a node as plain data."""
     return OmegaConf.to_container(node)
+
+
+def _name_secrets(node: Any) -> None:
+    """Treat the variable of every ``api_key_env`` as a secret, wherever it stands."""
+    if isinstance(node, dict):
+        if isinstance(node.get("api_key_env"), str):
+            name_secret(node["api_key_env"])
+        for value in node.values():
+            _name_secrets(value)
+    elif isinstance(node, list):
+        for value in node:
+            _name_secrets(value)
 
 
 def _validate(cls: Any, node: Any) -> None:

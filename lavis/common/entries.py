@@ -66,6 +66,7 @@ ENTRIES: dict[str, dict[str, str]] = {
     "reasoner": {
         "embedded": "lavis.reasoners.embedded:EmbeddedReasoner",
         "openai": "lavis.reasoners.openai_compatible:OpenAIReasoner",
+        "transformers": "lavis.reasoners.transformers_chat:TransformersReasoner",
         "scripted": "lavis.reasoners.scripted:ScriptedReasoner",
     },
     "filter": {

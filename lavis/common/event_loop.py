@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
-_lock = threading.Lock()
+# Reentrant: a signal handler may ask for the loop while the same thread is starting it.
+_lock = threading.RLock()
 _loop: asyncio.AbstractEventLoop | None = None
 
 

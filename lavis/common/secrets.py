@@ -32,14 +32,18 @@ def secret_values() -> list[str]:
 
 def redact(value: Any) -> Any:
     """Return a text, or plain data holding texts, with every secret value hidden."""
+    return _hide(value, secret_values())
+
+
+def _hide(value: Any, secrets: list[str]) -> Any:
     if isinstance(value, str):
-        for secret in secret_values():
+        for secret in secrets:
             value = value.replace(secret, HIDDEN)
         return value
     if isinstance(value, dict):
-        return {redact(key): redact(item) for key, item in value.items()}
+        return {_hide(key, secrets): _hide(item, secrets) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [redact(item) for item in value]
+        return [_hide(item, secrets) for item in value]
     return value
 
 

@@ -32,6 +32,15 @@ class Usage:
     cached_tokens: int = 0
     usd: float | None = None
 
+    def share(self, part: int, whole: int) -> Usage:
+        """Return ``part / whole`` of it."""
+        return Usage(
+            input_tokens=self.input_tokens * part // max(whole, 1),
+            output_tokens=self.output_tokens * part // max(whole, 1),
+            cached_tokens=self.cached_tokens * part // max(whole, 1),
+            usd=None if self.usd is None else self.usd * part / max(whole, 1),
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class PromptImage:
@@ -97,6 +106,7 @@ class Completion:
         latency_s: wall time, retries included.
         attempts: calls made, at least 1.
         schema_path: how it came to fit the prompt's schema.
+        cut: whether it ended at a number of tokens instead of its own end.
         kept: whether it came from the completion cache, so that nothing was paid for it.
     """
 
@@ -107,7 +117,13 @@ class Completion:
     reasoning: str = ""
     attempts: int = 1
     schema_path: SchemaPath = ""
+    cut: bool = False
     kept: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether it says all that it would say, in the form that was asked for."""
+        return bool(self.text.strip()) and not self.cut and self.schema_path != "unfit"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data for a cache or a journal."""
@@ -148,6 +164,7 @@ class Reasoner(abc.ABC):
         context_tokens: prompt and completion together; None where unknown or unlimited.
         sees_images: whether a prompt's images reach the model.
         writes_json: whether a prompt's schema is kept or checked.
+        uses_cores: whether it computes on this machine's cores, so that nothing should work beside it.
     """
 
     answer_form: AnswerForm = "text"
@@ -156,6 +173,7 @@ class Reasoner(abc.ABC):
     context_tokens: int | None = None
     sees_images: bool = False
     writes_json: bool = False
+    uses_cores: bool = False
 
     @classmethod
     def needed_weights(cls, options: Mapping[str, Any]) -> tuple[str, ...]:
@@ -183,6 +201,10 @@ class Reasoner(abc.ABC):
         """Return how many tokens a prompt takes: here, an estimate from its characters."""
         characters = sum(len(part) for part in (prompt.system, prompt.shared, prompt.own, prompt.lead))
         return math.ceil(characters / CHARS_PER_TOKEN) + IMAGE_TOKENS * len(prompt.images)
+
+    def reply_tokens(self, prompt: Prompt) -> int:
+        """Return how many tokens of the context a reply may take."""
+        return prompt.max_tokens
 
     def take_share(self, rank: int, world_size: int) -> None:
         """Keep to this rank's share of what the configuration allows the whole run; nothing by default."""

@@ -1,4 +1,4 @@
-"""A chat completion as it came over the wire, read: text, reasoning and usage, or what is wrong with it."""
+"""A response as it came over the wire, read: text, reasoning and usage, or what is wrong with it."""
 
 from __future__ import annotations
 
@@ -14,32 +14,33 @@ from lavis.reasoners.retries import Failure
 # A chat template may have written the opening tag into the prompt, so the reply may begin without it.
 THINKING = re.compile(r"\A\s*(?:<think>)?(?P<reasoning>.*?)</think>", re.DOTALL)
 UNFINISHED_THINKING = re.compile(r"\A\s*<think>(?P<reasoning>.*)\Z", re.DOTALL)
-PER_MTOK = 1e-6
-
-
-@dataclasses.dataclass(frozen=True)
-class Prices:
-    """USD per million tokens; ``cached_in`` falls back to ``in_``."""
-
-    in_: float
-    out: float
-    cached_in: float | None = None
-
-    def usd(self, usage: Usage) -> float:
-        """Return what a usage costs."""
-        cached = self.in_ if self.cached_in is None else self.cached_in
-        fresh_tokens = usage.input_tokens - usage.cached_tokens
-        return PER_MTOK * (fresh_tokens * self.in_ + usage.cached_tokens * cached + usage.output_tokens * self.out)
+CONTEXT_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"})
+CONTEXT_WORDS = re.compile(
+    r"context (?:length|size|window)|context_length|prompt is too long|input is too long|maximum number of tokens|"
+    r"longer than the model",
+    re.IGNORECASE,
+)
+LIMIT_TOKENS = re.compile(
+    r"(?:context length (?:is|of|\()|context (?:size|window)(?: is| of)? ?\(?|n_ctx\W+|maximum number of tokens allowed \(|"
+    r"tokens > )\s*(\d+)",
+    re.IGNORECASE,
+)
+PROMPT_TOKENS = re.compile(
+    r"(?:resulted in|requested(?: a total of)?|contains at least|input token count \(|input \(|n_prompt_tokens\W+|"
+    r"too long: )\s*(\d+)",
+    re.IGNORECASE,
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class ChatReply:
-    """What a provider said."""
+    """What a provider said; ``cut`` where it stopped at a number of tokens."""
 
     text: str
     reasoning: str
     usage: Usage
     model: str
+    cut: bool = False
 
 
 def split_thinking(text: str) -> tuple[str, str]:
@@ -50,36 +51,53 @@ def split_thinking(text: str) -> tuple[str, str]:
     return match["reasoning"].strip(), text[match.end() :].strip()
 
 
-def read_reply(body: str, *, model: str, prices: Prices | None) -> ChatReply | Failure:
+def read_reply(body: bytes, *, model: str) -> ChatReply | Failure:
     """Read the body of a 200 response.
 
     An overloaded provider may answer 200 with nothing, with blanks, or with JSON that was cut off:
-    those are failures that another attempt may mend.
+    those are failures that another attempt may mend. Blanks before the JSON (keep-alive lines) are none.
 
     Args:
-        body: the response's text.
+        body: the response's bytes.
         model: the model that was asked, for a provider that does not name it.
-        prices: what tokens cost, if known.
     """
     if not body.strip():
-        return Failure("the response was empty", retryable=True)
+        return Failure("the response was empty", retryable=True, cause="empty reply")
     try:
-        data = json.loads(body)
+        data = json.loads(body.decode())
         choice = data["choices"][0]
         message = choice["message"]
         content = _text(message.get("content"))
         separate = message.get("reasoning_content") or message.get("reasoning") or ""
         finish = choice.get("finish_reason")
-        usage = _usage(data.get("usage") or {}, prices)
+        usage = _usage(data.get("usage") or {})
+    except UnicodeDecodeError as error:
+        return Failure(f"the response was not UTF-8 ({error.reason})", retryable=True, cause="damaged reply")
     except json.JSONDecodeError as error:
-        return Failure(f"the response was not whole JSON ({error})", retryable=True)
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
-        return Failure(f"the response was no chat completion ({type(error).__name__}: {error})", retryable=True)
+        return Failure(f"the response was not whole JSON ({error})", retryable=True, cause="damaged reply")
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+        return Failure(
+            f"the response was no chat completion ({type(error).__name__}: {error})",
+            retryable=True,
+            cause="damaged reply",
+        )
     thought, text = split_thinking(content)
     reasoning = "\n".join(part for part in (str(separate).strip(), thought) if part)
     if not text and not reasoning and finish != "length":
-        return Failure("the reply had no text", retryable=True)
-    return ChatReply(text, reasoning, usage, str(data.get("model") or model))
+        return Failure("the reply had no text", retryable=True, cause="empty reply")
+    return ChatReply(text, reasoning, usage, str(data.get("model") or model), cut=finish == "length")
+
+
+def context_limits(message: str, code: str) -> tuple[bool, int | None, int | None]:
+    """Return whether an error says that the prompt is too long, the context's tokens and the prompt's.
+
+    The words are those of OpenAI, Azure, DeepSeek, vLLM, SGLang, llama.cpp and Gemini; a number that
+    is not told is None.
+    """
+    if code not in CONTEXT_CODES and not CONTEXT_WORDS.search(message):
+        return False, None, None
+    limit, prompt = LIMIT_TOKENS.search(message), PROMPT_TOKENS.search(message)
+    return True, int(limit[1]) if limit else None, int(prompt[1]) if prompt else None
 
 
 def _text(content: Any) -> str:
@@ -89,13 +107,11 @@ def _text(content: Any) -> str:
     return "" if content is None else str(content)
 
 
-def _usage(data: Mapping[str, Any], prices: Prices | None) -> Usage:
+def _usage(data: Mapping[str, Any]) -> Usage:
     details = data.get("prompt_tokens_details") or {}
-    usage = Usage(
+    return Usage(
         input_tokens=int(data.get("prompt_tokens") or 0),
         output_tokens=int(data.get("completion_tokens") or 0),
         # DeepSeek counts its cache beside the details.
         cached_tokens=int(details.get("cached_tokens") or data.get("prompt_cache_hit_tokens") or 0),
     )
-    # A bill of 0 USD for a reply whose tokens nobody counted would be wrong: it stays unknown.
-    return dataclasses.replace(usage, usd=prices.usd(usage)) if prices is not None and data else usage

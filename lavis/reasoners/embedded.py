@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 import inspect
@@ -13,15 +14,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from lavis.common.errors import ConfigError, ReasonerError
+from lavis.common.errors import ConfigError, ContextTooLongError, ReasonerError
 from lavis.common.weights import find, weights_path
 from lavis.reasoners.base import AnswerForm, Completion, Prompt, Reasoner, Usage
 from lavis.reasoners.grammar import PHRASE_GRAMMAR, choice_grammar, further_choice_grammar
-from lavis.reasoners.llama_engine import Generation, LlamaEngine
+from lavis.reasoners.llama_engine import Generation, LlamaEngine, Slots
 
 # Changes whenever the same prompt may be completed otherwise by the same model.
 PROTOCOL = 1
-# Shared parts whose tokens are remembered; the engine keeps about as many states.
+# Shared parts whose tokens are remembered, in addition to the slots'; the engine keeps about as many states.
 N_REMEMBERED = 8
 
 
@@ -38,12 +39,13 @@ class EmbeddedReasoner(Reasoner):
     The completion of a prompt depends on nothing but the prompt and the model: not on what was asked
     before, nor on the number of threads. Reusing a prefix changes the order of floating-point sums,
     so the shared part is always computed alone and from its beginning, once, and every question is
-    computed after exactly that state.
+    computed after exactly that state. This holds for one slot. SLOTSDOC
 
     Args:
         model: a name of ``lavis weights list``, or the path of a .gguf file.
         n_threads: null for this process's share of the cores.
-        context_tokens: prompt and answer together.
+        context_tokens: prompt and answer together, of each question.
+        slots: questions computed at once; each has a context, and so a share of the memory, of its own.
         seed: of the sampler; at temperature 0 it decides nothing but is part of the identity.
 
     Raises:
@@ -53,6 +55,7 @@ class EmbeddedReasoner(Reasoner):
 
     answer_form: AnswerForm = "text"
     max_connections: int = 1
+    context_tokens: int
     _load_lock: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(
@@ -61,19 +64,25 @@ class EmbeddedReasoner(Reasoner):
         model: str = "qwen2.5-coder-1.5b",
         n_threads: int | None = None,
         context_tokens: int = 4096,
+        slots: int = 1,
         seed: int = 0,
     ) -> None:
         if n_threads is not None and n_threads < 1:
             raise ConfigError(f"embedded reasoner: n_threads is {n_threads}; it must be at least 1, or null.")
         if context_tokens < 64:
             raise ConfigError(f"embedded reasoner: context_tokens is {context_tokens}; a prompt needs at least 64.")
+        if slots < 1:
+            raise ConfigError(f"embedded reasoner: slots is {slots}; it must be at least 1.")
         self.model = model
         self.path = _model_path(model)
         self.n_threads = n_threads or usable_threads()
         self.context_tokens = context_tokens
+        self.slots = self.max_connections = slots
         self.seed = seed
+        self.monitor.limit = slots
         self._engine: LlamaEngine | None = None
-        self._lock = threading.Lock()
+        self._slots = Slots(slots)
+        self._lock = threading.RLock()  # the engine while it is loaded, what is remembered, the monitor
         self._heads: OrderedDict[str, list[int]] = OrderedDict()
         self._sha256: str | None = None
 
@@ -84,24 +93,31 @@ class EmbeddedReasoner(Reasoner):
         return () if model.endswith(".gguf") else (model,)
 
     def complete(self, prompt: Prompt) -> Completion:
-        """Complete a prompt; calls from several threads wait for each other.
+        """Complete a prompt; calls from more threads than there are slots wait for each other.
 
         Raises:
-            ReasonerError: the prompt does not fit into the context, or the engine refused.
+            ContextTooLongError: prompt and completion do not fit into the context.
+            ReasonerError: there is nothing to complete, or the engine refused.
         """
         start = time.perf_counter()
-        with self._lock:
-            engine = self._loaded()
-            head, tail = self._tokens(engine, prompt)
-            n_prompt = len(head) + len(tail)
-            if n_prompt + prompt.max_tokens > self.context_tokens:
-                raise ReasonerError(
-                    f"A prompt of {n_prompt} tokens and {prompt.max_tokens} to generate exceed the embedded reasoner's "
-                    f"context of {self.context_tokens} tokens. Raise model.reasoner.context_tokens, "
-                    "or let experts write less (fewer experts, frames or lines)."
-                )
-            cached_tokens = self._pin(engine, prompt.shared, head, tail[0]) if prompt.shared else 0
-            generated = self._generate(engine, prompt, head + tail)
+        self._count(1)
+        try:
+            with self._slots.one(prompt.shared) as slot:
+                engine = self._loaded()
+                head, tail = self._tokens(engine, prompt)
+                n_prompt = len(head) + len(tail)
+                if n_prompt + prompt.max_tokens > self.context_tokens:
+                    raise ContextTooLongError(
+                        f"A prompt of {n_prompt} tokens and {prompt.max_tokens} to generate exceed the embedded "
+                        f"reasoner's context of {self.context_tokens} tokens. Raise model.reasoner.context_tokens, "
+                        "or let experts write less (fewer experts, frames or lines).",
+                        limit_tokens=self.context_tokens,
+                        prompt_tokens=n_prompt,
+                    )
+                cached_tokens = self._pin(engine, slot, prompt.shared, head, tail[0]) if prompt.shared else 0
+                generated = self._generate(engine, slot, prompt, head + tail)
+        finally:
+            self._count(-1)
         return Completion(
             text="".join(generation.text for generation in generated).strip(),
             usage=Usage(
@@ -115,15 +131,14 @@ class EmbeddedReasoner(Reasoner):
 
     def count_tokens(self, prompt: Prompt) -> int:
         """Return how many tokens of the context a prompt takes, without completing it."""
-        with self._lock:
-            head, tail = self._tokens(self._loaded(), prompt)
+        head, tail = self._tokens(self._loaded(), prompt)
         return len(head) + len(tail)
 
     def identity(self) -> dict[str, Any]:
         """Return the model by its hash, the engine's version and what else decides a completion."""
         if self._sha256 is None:
             self._sha256 = _sha256_of(self.model, self.path)
-        return {
+        identity = {
             "type": "embedded",
             "model": Path(self.model).name,
             "sha256": self._sha256,
@@ -132,24 +147,36 @@ class EmbeddedReasoner(Reasoner):
             "temperature": 0,
             "seed": self.seed,
         }
+        # Beside other questions, a completion may differ from what it is alone.
+        return identity if self.slots == 1 else {**identity, "slots": self.slots}
 
     def close(self) -> None:
         """Free the model; a later call loads it again."""
-        with self._lock:
+        with self._slots.all(), self._lock:
             self._engine = None
             self._heads.clear()
 
     def _loaded(self) -> LlamaEngine:
-        if self._engine is None:
-            with self._load_lock:  # two models loaded at once would need twice the memory of the larger
-                self._engine = LlamaEngine(
-                    self.path, n_threads=self.n_threads, context_tokens=self.context_tokens, seed=self.seed
-                )
-        return self._engine
+        with self._lock:
+            if self._engine is None:
+                with self._load_lock:  # two models loaded at once would need twice the memory of the larger
+                    self._engine = LlamaEngine(
+                        self.path,
+                        n_threads=self.n_threads,
+                        context_tokens=self.context_tokens,
+                        seed=self.seed,
+                        n_slots=self.slots,
+                    )
+            return self._engine
+
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self.monitor.in_flight += change
 
     def _tokens(self, engine: LlamaEngine, prompt: Prompt) -> tuple[list[int], list[int]]:
         """Return the tokens of the shared part and of the rest; their boundary depends on neither."""
-        head = self._heads.get(prompt.shared)
+        with self._lock:
+            head = self._heads.get(prompt.shared)
         if head is None:
             head = engine.tokenize(f"{prompt.shared}\n" if prompt.shared else "", begin=True)
         tail = engine.tokenize("\n".join(part for part in (prompt.own, prompt.lead) if part), begin=False)
@@ -157,45 +184,57 @@ class EmbeddedReasoner(Reasoner):
             raise ReasonerError("The prompt has neither an own part nor a lead: there is nothing to complete.")
         return head, tail
 
-    def _generate(self, engine: LlamaEngine, prompt: Prompt, tokens: list[int]) -> list[Generation]:
+    def _generate(self, engine: LlamaEngine, slot: int, prompt: Prompt, tokens: list[int]) -> list[Generation]:
         """Generate one line, one choice, or one choice after the other, none of them twice."""
+        step = functools.partial(self._step, engine, slot, prompt)
         if not prompt.choices:
-            return [self._step(engine, prompt, tokens, PHRASE_GRAMMAR, fresh=not prompt.shared)]
-        generated = [self._step(engine, prompt, tokens, choice_grammar(prompt.choices), fresh=not prompt.shared)]
+            return [step(tokens, PHRASE_GRAMMAR, fresh=not prompt.shared)]
+        generated = [step(tokens, choice_grammar(prompt.choices), fresh=not prompt.shared)]
         left = dict.fromkeys(prompt.choices)
         left.pop(generated[0].text.removeprefix(" "), None)
         while left and len(generated) < prompt.max_choices:
             so_far = engine.tokenize("".join(generation.text for generation in generated), begin=False)
-            step = self._step(engine, prompt, tokens + so_far, further_choice_grammar(left), fresh=False)
-            if not step.text.strip():
+            further = step(tokens + so_far, further_choice_grammar(left), fresh=False)
+            if not further.text.strip():
                 break
-            generated.append(step)
-            left.pop(step.text.removeprefix(", "), None)
+            generated.append(further)
+            left.pop(further.text.removeprefix(", "), None)
         return generated
 
-    def _step(self, engine: LlamaEngine, prompt: Prompt, tokens: list[int], grammar: str, *, fresh: bool) -> Generation:
+    def _step(
+        self, engine: LlamaEngine, slot: int, prompt: Prompt, tokens: list[int], grammar: str, *, fresh: bool
+    ) -> Generation:
         # A choice ends by its grammar; cut short by a number of tokens, it would be none of the choices.
         max_tokens = self.context_tokens - len(tokens) if prompt.choices else prompt.max_tokens
-        step = engine.generate(tokens, max_tokens=max_tokens, grammar=grammar, stop=("\n",), reuse_cache=not fresh)
+        step = engine.generate(
+            tokens, max_tokens=max_tokens, grammar=grammar, stop=("\n",), reuse_cache=not fresh, slot=slot
+        )
         if prompt.choices and not step.finished:
-            raise ReasonerError(f"The context of {self.context_tokens} tokens ended within the choice {step.text!r}.")
+            raise ContextTooLongError(
+                f"The context of {self.context_tokens} tokens ended within the choice {step.text!r}. "
+                "Raise model.reasoner.context_tokens, or let experts write less.",
+                limit_tokens=self.context_tokens,
+                prompt_tokens=len(tokens),
+            )
         return step
 
-    def _pin(self, engine: LlamaEngine, shared: str, head: list[int], first: int) -> int:
-        """Leave the engine holding exactly ``head``, computed alone; return how many tokens were reused.
+    def _pin(self, engine: LlamaEngine, slot: int, shared: str, head: list[int], first: int) -> int:
+        """Leave the slot holding exactly ``head``, computed alone; return how many tokens were reused.
 
         One token that is not the next one goes after it: it cuts off what an earlier question left there.
         """
         other = next(token for token in (*head, first + 1) if token != first)
         pinned = [*head, other]
-        known = shared in self._heads
-        self._heads[shared] = head
-        self._heads.move_to_end(shared)
-        while len(self._heads) > N_REMEMBERED:
-            self._heads.popitem(last=False)
-        if known and engine.generate(pinned, max_tokens=0, reuse_cache=True).cached_tokens >= len(head):
+        with self._lock:
+            known = shared in self._heads
+            self._heads[shared] = head
+            self._heads.move_to_end(shared)
+            while len(self._heads) > N_REMEMBERED + self.slots - 1:
+                self._heads.popitem(last=False)
+        read = functools.partial(engine.generate, pinned, max_tokens=0, slot=slot)
+        if known and read(reuse_cache=True).cached_tokens >= len(head):
             return len(head)
-        engine.generate(pinned, max_tokens=0, reuse_cache=False)
+        read(reuse_cache=False)
         return 0
 
 

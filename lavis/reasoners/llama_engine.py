@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import secrets
+import threading
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,20 +31,65 @@ class Generation:
     finished: bool
 
 
+class Slots:
+    """Which slot of an engine computes which prompt: one at a time, and where its shared part already lies.
+
+    A shared part belongs to the slot that computed it last. While that slot is busy, other prompts with this part
+    wait for it: reading the part again in a free slot would take longer than their answers.
+
+    Args:
+        n_slots: of the engine.
+    """
+
+    def __init__(self, n_slots: int) -> None:
+        self._held = [""] * n_slots
+        self._free = list(range(n_slots))  # the one that has been free for longest comes first
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def one(self, shared: str) -> Iterator[int]:
+        """Take a slot for a prompt with this shared part; an empty one fits everywhere."""
+        with self._changed:
+            slot = self._changed.wait_for(lambda: self._choice(shared))[0]
+            self._free.remove(slot)
+            self._held[slot] = shared
+        try:
+            yield slot
+        finally:
+            with self._changed:
+                self._free.append(slot)
+                self._changed.notify_all()
+
+    @contextlib.contextmanager
+    def all(self) -> Iterator[None]:
+        """Wait until every slot is free and keep them all; afterwards they hold nothing."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._free) == len(self._held))
+            self._held = [""] * len(self._held)
+            yield
+
+    def _choice(self, shared: str) -> list[int]:
+        """Return the slot to take, in a list that is empty where one must be waited for."""
+        if shared and shared in self._held:
+            return [slot for slot in self._free if self._held[slot] == shared]
+        return sorted(self._free, key=lambda slot: self._held[slot] != "")[:1]
+
+
 class LlamaEngine:
-    """One loaded model with one slot.
+    """One loaded model, with a cache of its own in each slot.
 
     Args:
         gguf: the model file.
         n_threads: of the computation.
-        context_tokens: prompt and generated text together.
+        context_tokens: prompt and generated text together, in each slot.
         seed: of the sampler.
+        n_slots: prompts that may be computed at once.
 
     Raises:
         ReasonerError: xllamacpp is not installed, or it cannot load the file.
     """
 
-    def __init__(self, gguf: Path, *, n_threads: int, context_tokens: int, seed: int) -> None:
+    def __init__(self, gguf: Path, *, n_threads: int, context_tokens: int, seed: int, n_slots: int = 1) -> None:
         # Threads that spin while they wait take the cores from whatever else runs: 1 to 6 tokens/s instead of 16.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         try:
@@ -51,8 +98,11 @@ class LlamaEngine:
             raise ReasonerError(f"the embedded reasoner needs xllamacpp ({error}): pip install xllamacpp") from error
         parameters = xllamacpp.CommonParams()
         parameters.model.path = str(gguf)
-        parameters.n_ctx = context_tokens
-        parameters.n_parallel = 1
+        self.n_slots = n_slots
+        parameters.n_ctx = context_tokens * n_slots
+        parameters.n_parallel = n_slots
+        # Unified, every slot computes over the positions of all.
+        parameters.kv_unified = False
         parameters.cpuparams.n_threads = n_threads
         parameters.cpuparams_batch.n_threads = n_threads
         parameters.sampling.seed = seed
@@ -99,6 +149,7 @@ class LlamaEngine:
         grammar: str = "",
         stop: Sequence[str] = (),
         reuse_cache: bool,
+        slot: int = 0,
     ) -> Generation:
         """Continue a prompt greedily.
 
@@ -108,6 +159,7 @@ class LlamaEngine:
             grammar: GBNF that the text must follow; empty for none.
             stop: texts that end the generation.
             reuse_cache: whether tokens may come from the cache of an earlier prompt.
+            slot: which one computes it; a slot computes one prompt at a time.
 
         Raises:
             ReasonerError: the engine refused; carries its words.
@@ -119,6 +171,8 @@ class LlamaEngine:
             "cache_prompt": reuse_cache,
             "stop": list(stop),
         }
+        if self.n_slots > 1:
+            request["id_slot"] = slot
         if grammar:
             request["grammar"] = grammar
         reply = self._server.handle_completions(request)

@@ -2,54 +2,74 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import importlib.util
-import ipaddress
 import logging
-import os
-import threading
 import time
-import urllib.parse
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from lavis.common.errors import ConfigError, ReasonerError
-from lavis.reasoners.base import AnswerForm, Completion, Prompt, Reasoner
-from lavis.reasoners.chat_reply import ChatReply, Prices, read_reply
+from lavis.common import event_loop
+from lavis.common.errors import ConfigError, ContextTooLongError, ReasonerError
+from lavis.reasoners.availability import Availability
+from lavis.reasoners.base import AnswerForm, Completion, Prompt, Reasoner, SchemaPath, Usage
+from lavis.reasoners.chat_reply import ChatReply, context_limits, read_reply
+from lavis.reasoners.concurrency import START_CONNECTIONS, AdaptiveLimiter
+from lavis.reasoners.openai_client import (
+    BodyTooLargeError,
+    checked_url,
+    connection_cause,
+    open_client,
+    read_key,
+    root_cause,
+)
 from lavis.reasoners.retries import Failure, RetryPolicy, is_retryable_status, retry_after_s
+from lavis.reasoners.structured import UNSUPPORTED, asked_in_words, misfit, repair_messages, response_format
 
 if TYPE_CHECKING:
     import openai
 
 REASON_CHARS = 500
+# How long a server may be unreachable before its first reply.
+START_S = 8.0
+Structured = Literal["auto", "server", "words"]
 
 log = logging.getLogger(__name__)
 
 
 class OpenAIReasoner(Reasoner):
-    """Sends a prompt as chat messages; bounded in connections, attempts, time and USD.
+    """Sends a prompt as chat messages; bounded in connections, attempts and time.
 
     Args:
-        model: the model's name at the provider.
+        model: the model's name at the provider; Azure's deployment.
         base_url: where the API is; without user, password or query.
         api_key_env: the environment variable that holds the key; null for a server that wants none.
-        max_connections: calls in flight at once.
+        azure: speak Azure's form of the API; needs ``api_version``.
+        api_version: of Azure's API (``2024-10-21``).
+        max_connections: calls in flight at once, over all ranks.
+        start_connections: calls in flight at first; they grow while that is used and healthy.
         timeout_s: for one attempt's silence; a reasoning model may say nothing for minutes.
+        max_call_s: for one attempt as a whole, keep-alive lines or not.
         max_attempts: calls made for one prompt at most.
         max_retry_s: no attempt begins later than this after the first.
         retry_base_s: the first wait is drawn from 0 to this, the next from 0 to twice this, ….
+        max_outage_s: how long the server may be away before the run ends; null: as long as it takes.
         temperature: null to send none, for models that refuse it.
         max_output_tokens: sent as ``max_tokens``; null to send none, so that reasoning is not cut off.
+        context_tokens: of the model, prompt and reply together; longer evidence is shortened before it is sent.
+        structured: how a reply is held to a schema: ``server`` (JSON schema), ``words`` (asked for, parsed,
+            repaired once), ``auto`` (the server where it can).
+        sees_images: whether the model takes pictures.
         extra_body: further fields of the request.
-        price_in_usd_per_mtok: with ``price_out_usd_per_mtok``, completions carry their USD.
-        price_out_usd_per_mtok: likewise.
-        price_cached_in_usd_per_mtok: null: as ``price_in_usd_per_mtok``.
-        max_usd: completions are refused once this much was spent in this process; needs the prices.
         answer_form: ``letter`` or ``text``.
 
     Raises:
-        ReasonerError: the key's variable is not set (names it), or the openai package is not installed.
+        ReasonerError: the openai package is not installed.
         ConfigError: an option is out of range.
     """
+
+    writes_json = True
 
     def __init__(
         self,
@@ -57,79 +77,105 @@ class OpenAIReasoner(Reasoner):
         model: str,
         base_url: str = "https://api.openai.com/v1",
         api_key_env: str | None = "OPENAI_API_KEY",
+        azure: bool = False,
+        api_version: str | None = None,
         max_connections: int = 8,
+        start_connections: int = START_CONNECTIONS,
         timeout_s: float = 600.0,
+        max_call_s: float = 3600.0,
         max_attempts: int = 5,
         max_retry_s: float = 900.0,
         retry_base_s: float = 1.0,
+        max_outage_s: float | None = 900.0,
         temperature: float | None = 0.0,
         max_output_tokens: int | None = None,
+        context_tokens: int | None = None,
+        structured: Structured = "auto",
+        sees_images: bool = False,
         extra_body: Mapping[str, Any] | None = None,
-        price_in_usd_per_mtok: float | None = None,
-        price_out_usd_per_mtok: float | None = None,
-        price_cached_in_usd_per_mtok: float | None = None,
-        max_usd: float | None = None,
         answer_form: AnswerForm = "letter",
     ) -> None:
-        if max_connections < 1 or max_attempts < 1:
-            raise ConfigError("model.reasoner: max_connections and max_attempts must be at least 1.")
-        if answer_form not in ("letter", "text"):
+        if min(max_connections, start_connections, max_attempts) < 1:
+            raise ConfigError("model.reasoner: max_connections, start_connections and max_attempts are 1 or more.")
+        if answer_form not in get_args(AnswerForm):
             raise ConfigError(f"model.reasoner.answer_form is {answer_form!r}; say letter or text.")
+        if structured not in get_args(Structured):
+            raise ConfigError(f"model.reasoner.structured is {structured!r}; say {', '.join(get_args(Structured))}.")
+        if azure and not api_version:
+            raise ConfigError("model.reasoner: azure needs api_version, such as 2024-10-21.")
         if importlib.util.find_spec("openai") is None:
-            raise ReasonerError("the openai reasoner needs the openai package: pip install openai")
+            raise ReasonerError("the openai reasoner needs the openai package: pip install 'openai[aiohttp]'")
         self.model = model
-        self.base_url = _checked_url(base_url)
+        self.base_url = checked_url(base_url)
+        self.azure = azure
+        self.api_version = api_version
         self.max_connections = max_connections
+        self.start_connections = start_connections
         self.timeout_s = timeout_s
+        self.max_call_s = max_call_s
         self.retries = RetryPolicy(max_attempts=max_attempts, max_retry_s=max_retry_s, base_s=retry_base_s)
+        self.max_outage_s = max_outage_s
         self.temperature = temperature
         self.max_output_tokens = max_output_tokens
+        self.context_tokens = context_tokens
+        self.structured = structured
+        self.sees_images = sees_images
         self.extra_body = dict(extra_body or {})
-        self.prices = _prices(price_in_usd_per_mtok, price_out_usd_per_mtok, price_cached_in_usd_per_mtok)
-        if max_usd is not None and self.prices is None:
-            raise ConfigError("model.reasoner.max_usd needs price_in_usd_per_mtok and price_out_usd_per_mtok.")
-        self.max_usd = max_usd
         self.answer_form = answer_form
         self.api_key_env = api_key_env
-        self._key = _read_key(api_key_env, self.base_url)
-        self._slots = threading.BoundedSemaphore(max_connections)
-        self._lock = threading.Lock()
-        self._client: openai.OpenAI | None = None
-        self._spent_usd = 0.0
+        self._server_has_schemas = structured != "words"
+        self._open_here()
 
     def __repr__(self) -> str:
         return f"OpenAIReasoner(model={self.model!r}, base_url={self.base_url!r})"
+
+    def _open_here(self) -> None:
+        """Forget the connection; a later call opens another."""
+        self._key: str | None = None
+        self._client: openai.AsyncOpenAI | None = None
+        self._limiter: AdaptiveLimiter | None = None
+        self._server = Availability(
+            f"{self.model} at {self.base_url}",
+            advice=self._advice,
+            max_outage_s=self.max_outage_s,
+            start_s=START_S,
+        )
+
+    def prepare(self) -> None:
+        """Read the key.
+
+        Raises:
+            ReasonerError: the key's variable is not set (names it).
+        """
+        if self._key is None:
+            self._key = read_key(self.api_key_env, self.base_url)
+
+    def take_share(self, rank: int, world_size: int) -> None:
+        """Keep to this rank's share of the connections.
+
+        Raises:
+            ConfigError: there are fewer connections than ranks.
+        """
+        if self.max_connections < world_size:
+            raise ConfigError(
+                f"model.reasoner.max_connections is {self.max_connections}, fewer than the {world_size} ranks that "
+                "share them; raise it, or start fewer ranks."
+            )
+        self.max_connections = self.max_connections // world_size + (rank < self.max_connections % world_size)
 
     def complete(self, prompt: Prompt) -> Completion:
         """Complete a prompt, trying again where that may help.
 
         Raises:
-            ReasonerError: every attempt failed, or ``max_usd`` is spent; never contains the key.
+            ReasonerError: every attempt failed; never contains the key.
+            ReasonerUnusableError: no prompt can be completed: a wrong key, an unknown model, a server that is gone.
+            ContextTooLongError: the prompt does not fit into the model's context.
         """
-        start = time.monotonic()
-        request = self._request(prompt)
-        attempts = 0
-        while True:
-            self._check_budget()
-            attempts += 1
-            with self._slots:
-                outcome = self._attempt(request)
-            elapsed_s = time.monotonic() - start
-            if isinstance(outcome, ChatReply):
-                self._count(outcome)
-                return Completion(
-                    outcome.text,
-                    outcome.usage,
-                    outcome.model,
-                    elapsed_s,
-                    reasoning=outcome.reasoning,
-                    attempts=attempts,
-                )
-            wait_s = self.retries.wait_s(outcome, attempts=attempts, elapsed_s=elapsed_s)
-            if wait_s is None:
-                raise ReasonerError(self._give_up(outcome, attempts, elapsed_s))
-            log.warning("%s: %s; attempt %d in %.1f s", self.model, outcome.reason, attempts + 1, wait_s)
-            time.sleep(wait_s)
+        return event_loop.run(self._complete(prompt))
+
+    async def acomplete(self, prompt: Prompt) -> Completion:
+        """Complete a prompt on the process's event loop."""
+        return await event_loop.on_process_loop(self._complete(prompt))
 
     def identity(self) -> dict[str, Any]:
         """Return where and what is asked; no secrets."""
@@ -137,135 +183,219 @@ class OpenAIReasoner(Reasoner):
             "type": "openai",
             "base_url": self.base_url,
             "model": self.model,
+            "api_version": self.api_version,
             "temperature": self.temperature,
             "max_output_tokens": self.max_output_tokens,
             "extra_body": self.extra_body,
         }
 
+    def reply_tokens(self, prompt: Prompt) -> int:
+        """Return what the request allows, or what the prompt expects where it allows anything."""
+        return self.max_output_tokens or prompt.max_tokens
+
     def close(self) -> None:
         """Close the connections; a later call opens new ones."""
-        with self._lock:
-            client, self._client = self._client, None
+        client = self._client
+        self._open_here()
         if client is not None:
-            client.close()
+            event_loop.run(client.close())
 
-    def _request(self, prompt: Prompt) -> dict[str, Any]:
-        request: dict[str, Any] = {"model": self.model, "messages": prompt.messages()}
+    async def _complete(self, prompt: Prompt) -> Completion:
+        """Complete a prompt on the process's event loop, held to its schema where it has one."""
+        start = time.monotonic()
+        messages = prompt.messages()
+        reply, attempts, by_server = await self._reply(messages, prompt)
+        path: SchemaPath = ""
+        if prompt.schema is not None:
+            path = "json_schema" if by_server else "parsed"
+            problem = misfit(reply.text, prompt.schema)
+            if problem:
+                repair = repair_messages(messages, reply.text, problem)
+                second, more, _ = await self._reply(repair, prompt)
+                attempts += more
+                path = "unfit" if misfit(second.text, prompt.schema) else "repaired"
+                reply = _both(reply, second)
+        return Completion(
+            reply.text,
+            reply.usage,
+            reply.model,
+            time.monotonic() - start,
+            reasoning=reply.reasoning,
+            attempts=attempts,
+            schema_path=path,
+            cut=reply.cut,
+        )
+
+    async def _reply(self, messages: list[dict[str, Any]], prompt: Prompt) -> tuple[ChatReply, int, bool]:
+        """Return the reply, the calls made, and whether the server held it to the prompt's schema."""
+        schema = prompt.schema
+        if schema is None:
+            return *await self._call(self._request(messages)), False
+        if self._server_has_schemas:
+            try:
+                request = self._request(messages) | {"response_format": response_format(schema)}
+                return *await self._call(request), True
+            except RefusedError as error:
+                if self.structured == "server" or not UNSUPPORTED.search(error.failure.reason):
+                    raise
+                log.info("%s knows no JSON schemas (%s); replies are parsed instead", self.model, error.failure.reason)
+                self._server_has_schemas = False
+        return *await self._call(self._request(asked_in_words(messages, schema))), False
+
+    def _request(self, messages: list[dict[str, Any]]) -> dict[str, Any]:
+        request: dict[str, Any] = {"model": self.model, "messages": messages, **self.extra_body}
         if self.temperature is not None:
             request["temperature"] = self.temperature
         if self.max_output_tokens is not None:
             request["max_tokens"] = self.max_output_tokens
         return request
 
-    def _opened(self) -> openai.OpenAI:
-        with self._lock:
-            if self._client is None:
-                self._client = self._open()
-            return self._client
+    async def _call(self, request: dict[str, Any]) -> tuple[ChatReply, int]:
+        """Make calls until one is answered, within the bounds; return the reply and the number of calls."""
+        limiter = self._opened_limiter()
+        start, attempts = time.monotonic(), 0
+        while True:
+            async with self._server.passage(), limiter.slot() as report:
+                began = time.monotonic()
+                self.monitor.in_flight += 1
+                try:
+                    outcome = await self._attempt(request)
+                finally:
+                    self.monitor.in_flight -= 1
+                if isinstance(outcome, ChatReply):
+                    report.latency_s = time.monotonic() - began
+                    self._server.replied()
+                else:
+                    report.congested = outcome.congested
+                    self._server.failed(outcome)
+            self.monitor.limit = int(limiter.limit)
+            attempts += 1
+            if isinstance(outcome, ChatReply):
+                self.monitor.waiting_for = ""
+                return outcome, attempts
+            if not self._server.counts(outcome):
+                self.monitor.waiting_for = f"{self.base_url} is away ({outcome.reason})"
+                start, attempts = time.monotonic(), 0
+                continue
+            elapsed_s = time.monotonic() - start
+            wait_s = self.retries.wait_s(outcome, attempts=attempts, elapsed_s=elapsed_s)
+            if wait_s is None:
+                raise self._error(outcome, attempts, elapsed_s)
+            self.monitor.retries[outcome.cause] += 1
+            if outcome.retry_after_s:
+                limiter.pause(outcome.retry_after_s)
+            log.debug("%s: %s; attempt %d in %.1f s", self.model, outcome.reason, attempts + 1, wait_s)
+            await asyncio.sleep(wait_s)
 
-    def _open(self) -> openai.OpenAI:
-        import openai
+    def _opened_limiter(self) -> AdaptiveLimiter:
+        if self._limiter is None:
+            self.prepare()
+            self._limiter = AdaptiveLimiter(self.max_connections, start=self.start_connections)
+            self._client = open_client(
+                base_url=self.base_url,
+                key=self._key or "",
+                timeout_s=self.timeout_s,
+                connections=self.max_connections,
+                azure=self.azure,
+                api_version=self.api_version,
+            )
+        return self._limiter
 
-        http_client = openai.DefaultHttpxClient(
-            http2=False,
-            # A proxy of the environment cannot reach a server on this machine.
-            trust_env=not _is_loopback(self.base_url),
-        )
-        return openai.OpenAI(
-            base_url=self.base_url,
-            api_key=self._key or "none",
-            max_retries=0,  # they are counted, bounded and logged here
-            timeout=openai.Timeout(self.timeout_s, connect=min(30.0, self.timeout_s)),
-            http_client=http_client,
-        )
-
-    def _attempt(self, request: dict[str, Any]) -> ChatReply | Failure:
+    async def _attempt(self, request: dict[str, Any]) -> ChatReply | Failure:
         """Make one call; every failure becomes a value whose text has no secrets."""
+        import anyio
+        import httpx2
         import openai
 
+        assert self._client is not None  # noqa: S101 - opened with the limiter
         try:
-            response = self._opened().chat.completions.with_raw_response.create(
-                **request, extra_body=self.extra_body or None
-            )
-            body = response.text
+            with anyio.fail_after(self.max_call_s):
+                # The plain form of the client's call: its typed form spends half its time on looking at types.
+                response = await self._client.post("/chat/completions", body=request, cast_to=httpx2.Response)
+                body = response.content
         except openai.APIStatusError as error:
-            return Failure(
-                self._scrub(f"HTTP {error.status_code} {error.message}"),
-                retryable=is_retryable_status(error.status_code),
-                retry_after_s=retry_after_s(error.response.headers),
-            )
-        except openai.APITimeoutError:
-            return Failure(f"no answer within {self.timeout_s:g} s", retryable=True)
+            return self._refusal(error)
         except openai.APIConnectionError as error:
-            cause = error.__cause__
-            detail = f"{type(cause).__name__}: {cause}" if cause is not None else str(error)
-            return Failure(self._scrub(f"the connection failed ({detail})"), retryable=True)
+            if isinstance(root_cause(error), BodyTooLargeError):
+                return Failure(str(root_cause(error)), retryable=True, cause="damaged reply")
+            return self._no_response(error)
+        except BodyTooLargeError as error:
+            return Failure(str(error), retryable=True, cause="damaged reply")
+        except TimeoutError:
+            return Failure(f"no whole answer within {self.max_call_s:g} s", retryable=True, cause="timeout")
+        except (httpx2.HTTPError, OSError) as error:
+            return self._no_response(error)
         except openai.OpenAIError as error:
             return Failure(self._scrub(f"{type(error).__name__}: {error}"), retryable=False)
-        outcome = read_reply(body, model=self.model, prices=self.prices)
-        return outcome if isinstance(outcome, ChatReply) else Failure(self._scrub(outcome.reason), outcome.retryable)
+        outcome = read_reply(body, model=self.model)
+        if isinstance(outcome, ChatReply):
+            return outcome
+        return dataclasses.replace(outcome, reason=self._scrub(outcome.reason))
+
+    def _refusal(self, error: openai.APIStatusError) -> Failure:
+        body = error.body if isinstance(error.body, Mapping) else {}
+        code = str(body.get("code") or body.get("type") or "")
+        status = error.status_code
+        text = f"{error.message} {body}"
+        too_long, limit, prompt = context_limits(text, code) if status in (400, 413, 422) else (False, None, None)
+        return Failure(
+            self._scrub(f"HTTP {status} {error.message}"),
+            retryable=is_retryable_status(status),
+            retry_after_s=retry_after_s(error.response.headers),
+            cause=f"HTTP {status}",
+            status=status,
+            limit_tokens=limit,
+            prompt_tokens=prompt,
+            too_long=too_long,
+        )
+
+    def _no_response(self, error: Exception) -> Failure:
+        cause, first = connection_cause(error), root_cause(error)
+        if cause == "timeout":
+            return Failure(f"no answer within {self.timeout_s:g} s", retryable=True, cause=cause)
+        detail = self._scrub(f"{type(first).__name__}: {first}")
+        if cause == "tls":
+            return Failure(f"no secure connection ({detail})", retryable=False, cause=cause)
+        return Failure(f"the connection failed ({detail})", retryable=True, cause=cause)
 
     def _scrub(self, text: str) -> str:
         """Take the key out of a text; providers repeat it in their errors."""
         clean = text.replace(self._key, "[key]") if self._key else text
         return " ".join(clean.split())[:REASON_CHARS]
 
-    def _give_up(self, failure: Failure, attempts: int, elapsed_s: float) -> str:
+    def _error(self, failure: Failure, attempts: int, elapsed_s: float) -> ReasonerError:
         said = f"{self.model} at {self.base_url}: {failure.reason} ({attempts} attempts in {elapsed_s:.1f} s)."
-        if "HTTP 401" in failure.reason or "HTTP 403" in failure.reason:
-            return f"{said} Check the key in {self.api_key_env}."
-        if "HTTP 404" in failure.reason:
-            return f"{said} Check model.reasoner.model and base_url."
+        if failure.too_long:
+            return ContextTooLongError(said, limit_tokens=failure.limit_tokens, prompt_tokens=failure.prompt_tokens)
+        return RefusedError(f"{said} {self._advice(failure)}", failure)
+
+    def _advice(self, failure: Failure) -> str:
+        if failure.status in (401, 403):
+            return f"Check the key in {self.api_key_env}."
+        if failure.status == 404:
+            return "Check model.reasoner.model and base_url."
+        if failure.cause == "tls":
+            return "Check model.reasoner.base_url: https or http, and the server's certificate."
+        if failure.cause == "connection":
+            return "Check model.reasoner.base_url and that the server runs."
         if failure.retryable:
-            return f"{said} Raise model.reasoner.max_attempts or max_retry_s, or lower max_connections."
-        return f"{said} The provider refused the request; another attempt would not help."
-
-    def _check_budget(self) -> None:
-        with self._lock:
-            spent_usd = self._spent_usd
-        if self.max_usd is not None and spent_usd >= self.max_usd:
-            raise ReasonerError(f"max_usd: {spent_usd:.4f} of {self.max_usd:.4f} USD are spent; raise it to go on.")
-
-    def _count(self, reply: ChatReply) -> None:
-        if self.max_usd is not None and reply.usage.usd is None:
-            raise ReasonerError(f"{self.model} reports no usage, so max_usd cannot be kept; set it to null to go on.")
-        with self._lock:
-            self._spent_usd += reply.usage.usd or 0.0
+            return "Raise model.reasoner.max_attempts or max_retry_s, or lower max_connections."
+        return "The provider refused the request; another attempt would not help."
 
 
-def _checked_url(base_url: str) -> str:
-    parts = urllib.parse.urlsplit(base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError("model.reasoner.base_url must begin with https:// or http:// and name a host.")
-    if parts.username or parts.password or parts.query:
-        raise ConfigError("model.reasoner.base_url holds a user, a password or a query; keys go into api_key_env.")
-    return base_url.rstrip("/")
+class RefusedError(ReasonerError):
+    """A request that was given up; carries the last failure."""
+
+    def __init__(self, message: str, failure: Failure) -> None:
+        super().__init__(message)
+        self.failure = failure
 
 
-def _is_loopback(base_url: str) -> bool:
-    host = urllib.parse.urlsplit(base_url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _read_key(api_key_env: str | None, base_url: str) -> str:
-    """Return the key; empty where none is wanted, or a server on this machine was given none."""
-    if api_key_env is None:
-        return ""
-    key = os.environ.get(api_key_env, "").strip()
-    if not key and not _is_loopback(base_url):
-        raise ReasonerError(
-            f"The environment variable {api_key_env} is not set: it holds the key for {base_url}. "
-            "Set it, or set model.reasoner.api_key_env to null for a server that wants no key."
-        )
-    return key
-
-
-def _prices(price_in: float | None, price_out: float | None, price_cached_in: float | None) -> Prices | None:
-    if price_in is None and price_out is None and price_cached_in is None:
-        return None
-    if price_in is None or price_out is None:
-        raise ConfigError("model.reasoner: price_in_usd_per_mtok and price_out_usd_per_mtok go together.")
-    return Prices(in_=price_in, out=price_out, cached_in=price_cached_in)
+def _both(first: ChatReply, second: ChatReply) -> ChatReply:
+    """Return the second reply with the usage of both."""
+    usage = Usage(
+        input_tokens=first.usage.input_tokens + second.usage.input_tokens,
+        output_tokens=first.usage.output_tokens + second.usage.output_tokens,
+        cached_tokens=first.usage.cached_tokens + second.usage.cached_tokens,
+    )
+    return dataclasses.replace(second, usage=usage)

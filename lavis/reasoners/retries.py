@@ -10,6 +10,9 @@ import time
 from collections.abc import Mapping
 
 RETRYABLE_STATUS = frozenset({408, 409, 425, 429})
+CONGESTED_STATUS = frozenset({429, 503, 529})
+# What a proxy says when nothing answers behind it.
+GATEWAY_STATUS = frozenset({502, 503, 504})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,11 +23,31 @@ class Failure:
         reason: what happened, without secrets.
         retryable: whether the same request may succeed later.
         retry_after_s: how long the provider asks to wait; None if it does not say.
+        cause: one or two words to count by: ``HTTP 429``, ``timeout``, ``connection``, ``tls``, ``reply`` …
+        status: of the response; 0 where there was none.
+        limit_tokens: of the model's context, where a response says that a prompt is too long for it.
+        prompt_tokens: of that prompt, where the response says it.
+        too_long: whether the response says so.
     """
 
     reason: str
     retryable: bool
     retry_after_s: float | None = None
+    cause: str = "reply"
+    status: int = 0
+    limit_tokens: int | None = None
+    prompt_tokens: int | None = None
+    too_long: bool = False
+
+    @property
+    def congested(self) -> bool:
+        """Whether the provider says that it is asked too much."""
+        return self.status in CONGESTED_STATUS
+
+    @property
+    def unreachable(self) -> bool:
+        """Whether nobody answered: it says nothing about the request, and everything about the server."""
+        return self.cause in ("connection", "timeout") or self.status in GATEWAY_STATUS
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 import time
@@ -33,6 +34,8 @@ class ScriptedReasoner(Reasoner):
         ConfigError: an unknown mode, or an expression that cannot be compiled.
     """
 
+    model = "scripted"
+
     def __init__(
         self,
         *,
@@ -51,6 +54,7 @@ class ScriptedReasoner(Reasoner):
         self.latency_s = latency_s
         self.max_connections = max_connections
         self.answer_form = answer_form
+        self._places = asyncio.Semaphore(max_connections)
         try:
             self._expressions = [(re.compile(pattern), reply) for pattern, reply in self.answers.items()]
         except re.error as error:
@@ -66,9 +70,21 @@ class ScriptedReasoner(Reasoner):
         text = self._reply(prompt)
         if self.latency_s > 0:
             time.sleep(self.latency_s)
+        return self._completion(prompt, text, time.perf_counter() - start)
+
+    async def acomplete(self, prompt: Prompt) -> Completion:
+        """Do the same, sleeping without a thread; at most ``max_connections`` sleep at once."""
+        async with self._places:
+            start = time.perf_counter()
+            text = self._reply(prompt)
+            if self.latency_s > 0:
+                await asyncio.sleep(self.latency_s)
+            return self._completion(prompt, text, time.perf_counter() - start)
+
+    def _completion(self, prompt: Prompt, text: str, latency_s: float) -> Completion:
         # Words stand for tokens: the script has no tokenizer.
         usage = Usage(input_tokens=len(prompt.text().split()), output_tokens=len(text.split()))
-        return Completion(text, usage, "scripted", time.perf_counter() - start)
+        return Completion(text, usage, "scripted", latency_s)
 
     def identity(self) -> dict[str, Any]:
         """Return the script."""

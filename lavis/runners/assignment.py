@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 
 
-def chosen_indices(n: int, limit: int | None, *, spread: bool) -> list[int]:
+def chosen_indices(n: int, limit: int | None, *, spread: bool) -> Sequence[int]:
     """Return the indices of the questions that a run asks.
 
     Args:
@@ -14,32 +15,39 @@ def chosen_indices(n: int, limit: int | None, *, spread: bool) -> list[int]:
         spread: take them evenly over the split instead of from its start.
     """
     if limit is None or limit >= n:
-        return list(range(n))
+        return range(n)
     if spread:
-        return [position * n // limit for position in range(limit)]
-    return list(range(limit))
+        return array("q", (position * n // limit for position in range(limit)))
+    return range(limit)
 
 
-def assign(media_ids: Sequence[str], world_size: int) -> list[list[int]]:
+def assign(media_ids: Iterable[str], world_size: int) -> list[array[int]]:
     """Spread positions over ranks by medium, so that a medium is looked at on one rank.
 
     The largest medium goes first, each to the rank with the fewest questions; equal sizes go by
-    first appearance. Within a rank, questions on one medium follow each other.
+    first appearance. Within a rank, questions on one medium follow each other, and media come in
+    the order of their first appearance.
 
     Args:
         media_ids: the medium of each question, in the run's order.
         world_size: number of ranks.
 
     Returns:
-        For each rank the positions of its questions.
+        For each rank the positions of its questions. 8 bytes a position: there may be many.
     """
-    by_medium: dict[str, list[int]] = {}
-    for position, media_id in enumerate(media_ids):
-        by_medium.setdefault(media_id, []).append(position)
-    ranks: list[list[list[int]]] = [[] for _ in range(world_size)]
+    numbers: dict[str, int] = {}
+    medium = array("q", (numbers.setdefault(media_id, len(numbers)) for media_id in media_ids))
+    sizes = array("q", bytes(8 * len(numbers)))
+    for number in medium:
+        sizes[number] += 1
     loads = [0] * world_size
-    for positions in sorted(by_medium.values(), key=lambda group: (-len(group), group[0])):
-        rank = loads.index(min(loads))
-        ranks[rank].append(positions)
-        loads[rank] += len(positions)
-    return [[position for group in sorted(groups) for position in group] for groups in ranks]
+    rank_of = array("q", bytes(8 * len(numbers)))
+    for number in sorted(range(len(numbers)), key=lambda number: (-sizes[number], number)):
+        rank_of[number] = loads.index(min(loads))
+        loads[rank_of[number]] += sizes[number]
+    # Numbers were given by first appearance; sorting by them is stable.
+    order = sorted(range(len(medium)), key=medium.__getitem__)
+    ranks = [array("q") for _ in range(world_size)]
+    for position in order:
+        ranks[rank_of[medium[position]]].append(position)
+    return ranks

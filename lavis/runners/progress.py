@@ -2,33 +2,56 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 import threading
 import time
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import TextIO
+
+from lavis.reasoners.base import Reasoner
+from lavis.reasoners.ledger import Ledger
 
 logger = logging.getLogger(__name__)
 
 TERMINAL_EVERY_S = 0.5
 LOG_EVERY_S = 60.0
+BAR_WIDTH = 20
 
 
 class Progress:
-    """Counts finished questions of one rank and shows rate, failures, cost and time left."""
+    """Counts finished questions of one rank and shows rate, calls, retries, failures, cost and time left.
 
-    def __init__(self, total: int, *, kept: int = 0, stream: TextIO | None = None) -> None:
+    Args:
+        total: questions of this rank.
+        kept: of them, those that were finished before.
+        reasoners: whose calls are shown.
+        ledger: what they used.
+        stream: where a line is shown if it is a terminal; stderr by default.
+    """
+
+    def __init__(
+        self,
+        total: int,
+        *,
+        kept: int = 0,
+        reasoners: Sequence[Reasoner] = (),
+        ledger: Ledger | None = None,
+        stream: TextIO | None = None,
+    ) -> None:
         self.total = total
         self.kept = kept
         self.finished = 0
         self.failed = 0
         self.unparsed = 0
         self.in_flight = 0
-        self.retries = 0
-        self.usd = 0.0
+        self._reasoners = reasoners
+        self._ledger = ledger or Ledger()
         self._stream = stream or sys.stderr
         self._start = time.monotonic()
-        self._shown = self._start
         self._lock = threading.Lock()
 
     def started(self) -> None:
@@ -36,42 +59,58 @@ class Progress:
         with self._lock:
             self.in_flight += 1
 
-    def ended(self, *, status: str, attempts: int, usd: float | None) -> None:
-        """Count a question as finished and show the line if it is time."""
+    def ended(self, status: str) -> None:
+        """Count a question as finished."""
         with self._lock:
             self.in_flight -= 1
             self.finished += 1
             self.failed += status == "failed"
             self.unparsed += status == "unparsed"
-            self.retries += max(0, attempts - 1)
-            self.usd += usd or 0.0
-            self._show()
 
     def elapsed_s(self) -> float:
         """Return the time since the start in s."""
         return time.monotonic() - self._start
 
+    @property
+    def retries(self) -> Counter[str]:
+        """Further attempts so far, by cause."""
+        return sum((reasoner.monitor.retries for reasoner in self._reasoners), Counter())
+
     def line(self) -> str:
         """Return the state in one line."""
         rate_hz = self.finished / max(self.elapsed_s(), 1e-9)
         left = self.total - self.kept - self.finished
-        left_s = f"{left / rate_hz:.0f} s left" if rate_hz else "no rate yet"
-        return (
-            f"{self.kept + self.finished}/{self.total} questions, {rate_hz:.2f}/s, {self.in_flight} in flight, "
-            f"{self.retries} retries, {self.failed} failed, {self.unparsed} unparsed, {self.usd:.4f} USD, {left_s}"
-        )
+        calls = sum(reasoner.monitor.in_flight for reasoner in self._reasoners)
+        limit = sum(reasoner.monitor.limit for reasoner in self._reasoners)
+        retries = self.retries
+        by_cause = f" ({', '.join(f'{cause} {count}' for cause, count in retries.most_common())})" if retries else ""
+        ledger = self._ledger
+        usd = "USD unknown" if ledger.unpriced and not ledger.usd else f"{ledger.usd:.4f} USD"
+        parts = [
+            f"{self.kept + self.finished}/{self.total} questions",
+            f"{rate_hz:.2f}/s",
+            f"{self.in_flight} in flight",
+            f"{calls} calls" + (f" of {limit}" if limit else ""),
+            f"{retries.total()} retries{by_cause}",
+            f"{self.failed} failed",
+            f"{self.unparsed} unparsed",
+            f"{ledger.input_tokens} tokens in ({ledger.cached_tokens} cached), {ledger.output_tokens} out",
+            usd,
+            f"{timedelta(seconds=round(left / rate_hz))} left" if rate_hz else "no rate yet",
+        ]
+        waiting = [reasoner.monitor.waiting_for for reasoner in self._reasoners if reasoner.monitor.waiting_for]
+        return ", ".join([*parts, *waiting])
 
-    def _show(self) -> None:
-        now = time.monotonic()
+    async def show(self) -> None:
+        """Show the line again and again, until cancelled."""
         terminal = self._stream.isatty()
-        if now - self._shown < (TERMINAL_EVERY_S if terminal else LOG_EVERY_S):
-            return
-        self._shown = now
-        if terminal:
-            self._stream.write(f"\r\033[K{self.line()}")
-            self._stream.flush()
-        else:
-            logger.info(self.line())
+        while True:
+            await asyncio.sleep(TERMINAL_EVERY_S if terminal else LOG_EVERY_S)
+            if terminal:
+                self._stream.write(f"\r\033[K{self._bar()} {self.line()}")
+                self._stream.flush()
+            else:
+                logger.info(self.line())
 
     def close(self) -> None:
         """Show the last state."""
@@ -79,3 +118,8 @@ class Progress:
             self._stream.write("\r\033[K")
             self._stream.flush()
         logger.info(self.line())
+
+    def _bar(self) -> str:
+        done = (self.kept + self.finished) / max(self.total, 1)
+        full = int(BAR_WIDTH * done)
+        return f"[{'#' * full}{'.' * (BAR_WIDTH - full)}] {100 * done:.0f} %"

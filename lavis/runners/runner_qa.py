@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from datetime import datetime, timezone
+from array import array
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
-from lavis.common import dist_utils
-from lavis.common.errors import ConfigError, LavisError
+from lavis.common import dist_utils, event_loop
+from lavis.common.errors import ConfigError, LavisError, RunStoppedError
 from lavis.common.paths import cache_root
 from lavis.common.registry import registry
 from lavis.common.secrets import RedactingFormatter, redact
@@ -23,20 +22,21 @@ from lavis.datasets.question import Question
 from lavis.models.mexa_models.answer import Answer
 from lavis.models.mexa_models.mexa_aggregator import MexaAggregator
 from lavis.models.mexa_models.workbench import Workbench
+from lavis.reasoners.base import Usage
+from lavis.reasoners.ledger import Budget, Ledger
 from lavis.report import write_report
 from lavis.runners.assignment import assign, chosen_indices
+from lavis.runners.lease import Lease
 from lavis.runners.outputs import project_root
-from lavis.runners.progress import Progress
+from lavis.runners.peers import Peers
+from lavis.runners.rank_work import RankWork, question_key
 from lavis.runners.run_folder import RunFolder, open_run_folder
-from lavis.store import CompletionCache, EvidenceStore, Journal, JournalReader
+from lavis.runners.signals import signalled
+from lavis.store import CompletionCache, EvidenceShards, EvidenceStore, JournalReader
 from lavis.store.entry_files import write_atomically
 from lavis.tasks.mexa_qa import MexaQATask
 
 logger = logging.getLogger(__name__)
-
-# Questions handed to the pool beyond those being asked, so that no thread waits for the loop.
-QUEUED_PER_CONNECTION = 2
-POLL_S = 0.2
 
 
 @registry.register_runner("runner_qa")
@@ -58,6 +58,7 @@ class RunnerQA:
         self.job_id = job_id
         self.rank = dist_utils.get_rank()
         self.world_size = dist_utils.get_world_size()
+        self.budget = read_budget(self.run_cfg.get("budget"))
 
     def train(self) -> None:
         """MEXA is not trained.
@@ -74,47 +75,41 @@ class RunnerQA:
             ``{split: metrics}`` on rank 0, None elsewhere.
 
         Raises:
+            RunStoppedError: the run was asked to stop or its budget is spent; it can be resumed.
             LavisError: the run cannot go on; what was journaled is safe.
         """
-        folder = self._open_folder()
         start = time.monotonic()
+        for _, dataset in self.splits():
+            self.task.metrics_for(dataset)  # an unknown metric must not be found out after the work
+        for reasoner in self.model.reasoners:
+            Ledger(self.model.prices, self.budget).check(reasoner.model)
+            reasoner.take_share(self.rank, self.world_size)
+        folder, lease = self._open_folder()
+        work = RankWork(self.task, self.model, Peers(folder, self.rank, self.world_size), folder, self.run_cfg)
         try:
-            for split, dataset in self._splits():
-                self.task.metrics_for(dataset)  # an unknown metric must not be found out after the work
-                self._answer_split(split, dataset, folder)
-            write_atomically(folder.done(self.rank), "")
-        except BaseException as error:
-            write_failure(folder.failed(self.rank), error)
-            raise
+            with signalled(on_stop=work.stop, on_ask=work.say_where):
+                self._answer(work, folder)
+                if self.rank != 0:
+                    return None
+                event_loop.run(work.peers.wait_for_all(work.stopping))
+                return self._conclude(folder, work, start)
         finally:
             self.model.close()
-        if self.rank != 0:
-            return None
-        self._wait_for_ranks(folder)
-        journals = JournalReader(folder.journal)
-        metrics = {
-            split: self.task.write_results(folder.result(split), self._rows(split, dataset, journals), dataset)
-            for split, dataset in self._splits()
-        }
-        timing = {"wall_s": round(time.monotonic() - start, 3), "world_size": self.world_size}
-        write_atomically(folder.metrics, json.dumps({**metrics, "timing": timing}, indent=2, ensure_ascii=False) + "\n")
-        rows = {split: self._rows(split, dataset, journals) for split, dataset in self._splits()}
-        report = write_report(folder.root / "report", f"{self.run_cfg.task}, run {folder.root.name}", metrics, rows)
-        self._show(metrics, folder)
-        logger.info("report %s", report)
-        return metrics
+            if lease is not None:
+                lease.give_back()
 
     # -- set-up --------------------------------------------------------------------------------
 
-    def _open_folder(self) -> RunFolder:
+    def _open_folder(self) -> tuple[RunFolder, Lease | None]:
         # An absolute output_dir stays as it is.
         output_dir = project_root() / Path(self.run_cfg.get("output_dir") or "output").expanduser()
         folder: RunFolder | None = None
+        lease: Lease | None = None
         problem = ""
         if self.rank == 0:
             run_id = str(self.run_cfg.get("run_id") or self.job_id)
             try:
-                folder = open_run_folder(output_dir, run_id, self._plain_config())
+                folder, lease = open_run_folder(output_dir, run_id, self._plain_config())
             except (LavisError, OSError) as error:
                 problem = str(error)
         folder, problem = dist_utils.broadcast_object((folder, problem))
@@ -125,13 +120,18 @@ class RunnerQA:
             handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
             logging.getLogger().addHandler(handler)
             logger.info("run folder %s, %d rank(s)", folder.root, self.world_size)
-        return folder
+        return folder, lease
 
     def _plain_config(self) -> dict[str, Any]:
         plain: dict[str, Any] = OmegaConf.to_container(self.config.config, resolve=True)
         return {key: plain[key] for key in ("model", "datasets", "run") if key in plain}
 
-    def _splits(self) -> Iterator[tuple[str, QuestionDataset]]:
+    def splits(self) -> Iterator[tuple[str, QuestionDataset]]:
+        """Yield the splits that are asked, with their data sets.
+
+        Raises:
+            ConfigError: there is not exactly one data set, it has no such split, or it states no questions.
+        """
         if len(self.datasets) != 1:
             raise ConfigError(f"A run asks one data set; datasets names {', '.join(self.datasets) or 'none'}.")
         (name, splits), *_ = self.datasets.items()
@@ -142,82 +142,73 @@ class RunnerQA:
                 raise ConfigError(f"{name} does not state its records as questions, which task mexa_qa needs.")
             yield split, splits[split]
 
-    def _bench(self, folder: RunFolder, dataset: QuestionDataset) -> Workbench:
+    def bench(self, dataset: QuestionDataset, marker: str, ledger: Ledger) -> Workbench:
+        """Return what this run lends the model for a data set."""
         kept = Path(self.run_cfg.get("evidence_dir") or cache_root())
+        packed = self.run_cfg.get("evidence_shards")
         return Workbench(
-            store=EvidenceStore(kept / "evidence"),
+            store=EvidenceStore(kept / "evidence", EvidenceShards(Path(packed).expanduser()) if packed else None),
             completions=CompletionCache(kept / "completions") if self.run_cfg.get("completion_cache", True) else None,
-            marker=folder.marker,
+            marker=marker,
             missing_media=self.run_cfg.get("missing_media", "error"),
             vocabulary=dataset.answer_vocabulary,
             examples=dataset.answer_examples,
             loader_options=dataset.loader_options,
+            ledger=ledger,
         )
 
-    def _indices(self, dataset: QuestionDataset) -> list[int]:
+    def indices(self, dataset: QuestionDataset) -> Any:
+        """Return the indices of the questions that the run asks."""
         return chosen_indices(len(dataset), self.run_cfg.get("limit"), spread=bool(self.run_cfg.get("spread", False)))
 
-    def _rows(self, split: str, dataset: QuestionDataset, journals: JournalReader) -> Iterator[tuple[Question, Answer]]:
-        """Yield every asked question with its journaled answer, in the data set's order."""
-        indices = self._indices(dataset)
-        records = journals.records(question_key(split, dataset.question_id(index)) for index in indices)
-        for index, record in zip(indices, records, strict=True):
-            yield dataset.question(index), Answer.from_json(record["answer"])
+    def shares(self, dataset: QuestionDataset) -> list[Any]:
+        """Return for every rank the positions of its questions among :meth:`indices`."""
+        indices = self.indices(dataset)
+        return assign((dataset.media_id(index) for index in indices), self.world_size)
 
     # -- the work --------------------------------------------------------------------------------
 
-    def _answer_split(self, split: str, dataset: QuestionDataset, folder: RunFolder) -> None:
-        indices = self._indices(dataset)
-        positions = assign([dataset.media_id(index) for index in indices], self.world_size)[self.rank]
-        mine = [indices[position] for position in positions]
-        journaled = JournalReader(folder.journal)
-        todo = [index for index in mine if question_key(split, dataset.question_id(index)) not in journaled]
-        progress = Progress(len(mine), kept=len(mine) - len(todo))
-        bench = self._bench(folder, dataset)
-        journal = Journal(folder.journal, self.rank)
-
-        def work(index: int) -> None:
-            question = dataset.question(index)
-            progress.started()
-            answer = self.task.answer(self.model, question, bench)
-            journal.append(
-                redact(
-                    {
-                        "key": question_key(split, question.question_id),
-                        "answer": answer.to_json(),
-                        "rank": self.rank,
-                        "finished_at": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
-                    }
-                )
-            )
-            completion = answer.completion
-            progress.ended(
-                status=answer.status,
-                attempts=completion.attempts if completion else 1,
-                usd=completion.usage.usd if completion else None,
-            )
-
+    def _answer(self, work: RankWork, folder: RunFolder) -> None:
+        """Answer this rank's questions, and leave word of how that ended."""
         try:
-            _for_each(work, todo, self.model.reasoner.max_connections)
-        finally:
-            journal.close()
-            progress.close()
+            for split, dataset in self.splits():
+                journaled = JournalReader(folder.journal)
+                indices, shares = self.indices(dataset), self.shares(dataset)
+                ledger = Ledger(
+                    self.model.prices,
+                    self.budget.share(len(shares[self.rank]), len(indices)),
+                    Usage(input_tokens=journaled.tokens, usd=journaled.usd).share(len(shares[self.rank]), len(indices)),
+                )
+                bench = self.bench(dataset, folder.marker, ledger)
+                mine = array("q", (indices[position] for position in shares[self.rank]))
+                work.answer(split, dataset, mine, bench, journaled)
+            write_atomically(folder.done(self.rank), "")
+        except BaseException as error:
+            stopped = isinstance(error, RunStoppedError)
+            write_failure(folder.stopped(self.rank) if stopped else folder.failed(self.rank), error)
+            raise
 
-    def _wait_for_ranks(self, folder: RunFolder) -> None:
-        """Wait until every rank has said that it is done.
+    def _conclude(self, folder: RunFolder, work: RankWork, start: float) -> dict[str, Any]:
+        """Derive results, metrics and report from the journals."""
+        journals = JournalReader(folder.journal)
+        metrics = {
+            split: self.task.write_results(folder.result(split), self._rows(split, dataset, journals), dataset)
+            for split, dataset in self.splits()
+        }
+        timing = {"wall_s": round(time.monotonic() - start, 3), "world_size": self.world_size, **work.timing()}
+        write_atomically(folder.metrics, json.dumps({**metrics, "timing": timing}, indent=2, ensure_ascii=False) + "\n")
+        rows = {split: self._rows(split, dataset, journals) for split, dataset in self.splits()}
+        report = write_report(folder.root / "report", f"{self.run_cfg.task}, run {folder.root.name}", metrics, rows)
+        self._show(metrics, folder)
+        logger.info("report %s", report)
+        return metrics
 
-        Raises:
-            LavisError: a rank said that it failed.
-        """
-        waiting = set(range(self.world_size))
-        while waiting:
-            for rank in sorted(waiting):
-                if folder.failed(rank).exists():
-                    raise LavisError(f"Rank {rank} failed: {folder.failed(rank).read_text(encoding='utf-8')}")
-                if folder.done(rank).exists():
-                    waiting.discard(rank)
-            if waiting:
-                time.sleep(POLL_S)
+    def _rows(self, split: str, dataset: QuestionDataset, journals: JournalReader) -> Iterator[tuple[Question, Answer]]:
+        """Yield every asked question with its journaled answer, in the data set's order."""
+        indices = self.indices(dataset)
+        records = journals.records(question_key(split, dataset.question_id(index)) for index in indices)
+        for index, record in zip(indices, records, strict=True):
+            yield dataset.question(index), Answer.from_json(record["answer"])
 
     def _show(self, metrics: dict[str, Any], folder: RunFolder) -> None:
         for split, scores in metrics.items():
@@ -234,36 +225,24 @@ class RunnerQA:
         logger.info("results %s, metrics %s", folder.root / "result", folder.metrics)
 
 
-def question_key(split: str, question_id: str) -> str:
-    """Return what a journal calls a question."""
-    return f"{split}:{question_id}"
+def read_budget(node: Any) -> Budget:
+    """Read ``run.budget``.
+
+    Raises:
+        ConfigError: an unknown key, or a bound that is no number above 0.
+    """
+    given = dict(node or {})
+    for name, value in given.items():
+        if name not in ("max_usd", "max_tokens"):
+            raise ConfigError(f"run.budget.{name}: known are max_usd and max_tokens.")
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0):
+            raise ConfigError(f"run.budget.{name} is {value!r}; it is a number above 0, or null for no bound.")
+    return Budget(**given)
 
 
 def write_failure(path: Path, error: BaseException) -> None:
-    """Say why a rank stopped, as far as there is room to say it."""
+    """Say why a rank ended, as far as there is room to say it."""
     try:
         write_atomically(path, str(redact(f"{type(error).__name__}: {error}")))
     except OSError:
         logger.exception("could not write %s", path)
-
-
-def _for_each(work: Any, items: Sequence[int], connections: int) -> None:
-    """Do work on every item, ``connections`` at once; the first exception ends it."""
-    if connections <= 1:
-        for item in items:
-            work(item)
-        return
-    with ThreadPoolExecutor(connections, thread_name_prefix="question") as pool:
-        pending: set[Future[None]] = set()
-        try:
-            for item in items:
-                pending.add(pool.submit(work, item))
-                if len(pending) >= connections * QUEUED_PER_CONNECTION:
-                    finished, pending = wait(pending, return_when=FIRST_COMPLETED)
-                    for future in finished:
-                        future.result()
-            for future in pending:
-                future.result()
-        finally:
-            for future in pending:
-                future.cancel()

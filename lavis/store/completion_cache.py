@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ ANY_MARKER = "marker"
 
 
 class CompletionCache:
-    """Completions by reasoner identity and prompt. Empty completions are never kept."""
+    """Completions by reasoner identity and prompt. Empty, cut and unfit completions are never kept."""
 
     def __init__(self, root: Path) -> None:
         self.entries = EntryFiles(root)
@@ -35,6 +37,8 @@ class CompletionCache:
                 "max_choices": prompt.max_choices,
                 "max_tokens": prompt.max_tokens,
                 "lead": prompt.lead,
+                "images": [hashlib.sha256(image.data).hexdigest() for image in prompt.images],
+                "schema": prompt.schema,
             }
         )
 
@@ -44,6 +48,7 @@ class CompletionCache:
         return None if entry is None else Completion.from_json(entry)
 
     def put(self, key: str, completion: Completion) -> None:
-        """Keep a completion that has a text."""
-        if completion.text.strip():
-            self.entries.put(key, completion.to_json())
+        """Keep a completion that is whole; it is kept without its USD, which prices decide anew."""
+        if completion.whole:
+            usage = dataclasses.replace(completion.usage, usd=None)
+            self.entries.put(key, dataclasses.replace(completion, usage=usage).to_json())

@@ -20,12 +20,18 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old one or the new one, on a shared file system too."""
-    write_lines_atomically(path, [text])
+def write_atomically(path: Path, text: str, *, sync: bool = True) -> None:
+    """Write a file so that a reader sees the old one or the new one, on a shared file system too.
+
+    Args:
+        path: the file.
+        text: all of it.
+        sync: wait until it is on disk; without, a crash of the machine may leave it damaged.
+    """
+    write_lines_atomically(path, [text], sync=sync)
 
 
-def write_lines_atomically(path: Path, pieces: Iterable[str]) -> None:
+def write_lines_atomically(path: Path, pieces: Iterable[str], *, sync: bool = True) -> None:
     """Do the same with a text that comes in pieces, one held at a time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}")
@@ -33,17 +39,23 @@ def write_lines_atomically(path: Path, pieces: Iterable[str]) -> None:
         with open(temporary, "w", encoding="utf-8") as file:
             file.writelines(pieces)
             file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 class EntryFiles:
-    """Entries by key under ``root/ab/abcdef….json``. Two processes that write one key are harmless."""
+    """Entries by key under ``root/ab/abcdef….json``. Two processes that write one key are harmless.
+
+    An entry is checked when it is read, so nothing waits for a disk when it is written; one that can't
+    be written (no space left) is computed again another time, which is logged once.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._complained = False
 
     def path(self, key: str) -> Path:
         """Return where the entry of a key lies."""
@@ -54,7 +66,10 @@ class EntryFiles:
         path = self.path(key)
         try:
             wrapped = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            logger.warning("Entry %s cannot be read (%s) and will be computed again.", path, error)
             return None
         except (json.JSONDecodeError, UnicodeDecodeError):
             wrapped = None
@@ -65,6 +80,10 @@ class EntryFiles:
 
     def put(self, key: str, entry: Any) -> None:
         """Keep an entry under its key."""
-        write_atomically(
-            self.path(key), json.dumps({"sha256": digest(entry), "entry": entry}, ensure_ascii=False, sort_keys=True)
-        )
+        text = json.dumps({"sha256": digest(entry), "entry": entry}, ensure_ascii=False, sort_keys=True)
+        try:
+            write_atomically(self.path(key), text, sync=False)
+        except OSError as error:
+            if not self._complained:
+                logger.warning("%s cannot be written (%s): nothing more is kept there.", self.root, error)
+            self._complained = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -11,24 +12,47 @@ from lavis.datasets.question import Media, Question
 from lavis.experts.base import Expert
 from lavis.experts.evidence import Evidence
 from lavis.store.entry_files import EntryFiles, digest
+from lavis.store.evidence_shards import EvidenceShards
 
 # Media whose fingerprints are remembered; questions on one medium follow each other.
 REMEMBERED_MEDIA = 256
+# Evidence that is held in memory: that of the media which are being asked about.
+REMEMBERED_EVIDENCE = 512
+
+
+@dataclasses.dataclass(frozen=True)
+class EvidenceKey:
+    """Where evidence is looked for.
+
+    Attributes:
+        local: everything that the text depends on, the fingerprint of the medium's files included.
+        portable: the same without the fingerprint, for evidence that was carried to another machine.
+    """
+
+    local: str
+    portable: str
 
 
 class EvidenceStore:
-    """Evidence by medium, expert, version and settings.
+    """Evidence by medium, expert, version and settings. Safe to use from several threads and processes.
 
     The key holds everything that the text depends on: the fingerprint of the files, the expert's
     name, version and options, how the clip is sampled and read, the side data its card needs, and
     the question where it is question-aware. A change of any of them is another key.
+
+    Args:
+        root: where entries lie, one file each.
+        shards: evidence that was packed elsewhere, looked for where the root has none.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, shards: EvidenceShards | None = None) -> None:
         self.entries = EntryFiles(root)
+        self.shards = shards
+        self._lock = threading.Lock()
         self._fingerprints: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._held: OrderedDict[EvidenceKey, Evidence] = OrderedDict()
 
-    def key(self, expert: Expert, options: dict[str, Any], reading: dict[str, Any], question: Question) -> str:
+    def key(self, expert: Expert, options: dict[str, Any], reading: dict[str, Any], question: Question) -> EvidenceKey:
         """Return the key of an expert's evidence on a question's medium.
 
         Args:
@@ -39,36 +63,71 @@ class EvidenceStore:
         """
         card = expert.card
         media = question.media
-        return digest(
-            {
-                "expert": card.name,
-                "version": card.version,
-                "options": options,
-                "reading": reading,
-                "media_id": media.media_id,
-                "fingerprint": self._fingerprint(media, card.modality),
-                "side": {need: _plain(media.side.get(need)) for need in card.needs},
-                "question": [question.text, question.situation, question.options] if card.question_aware else None,
-            }
-        )
+        decides = {
+            "expert": card.name,
+            "version": card.version,
+            "options": options,
+            "reading": reading,
+            "media_id": media.media_id,
+            "side": {need: _plain(media.side.get(need)) for need in card.needs},
+            "question": [question.text, question.situation, question.options] if card.question_aware else None,
+        }
+        portable = digest(decides)
+        return EvidenceKey(digest([portable, self.fingerprint(media, card.modality)]), portable)
 
-    def get(self, key: str) -> Evidence | None:
-        """Return kept evidence, or None."""
-        entry = self.entries.get(key)
-        return None if entry is None else Evidence.from_json(entry)
+    def knows(self, media: Media, modality: str) -> bool:
+        """Return whether a medium's fingerprint is remembered, so that :meth:`key` opens no folder."""
+        return _place(media, modality) in self._fingerprints
 
-    def put(self, key: str, evidence: Evidence) -> None:
+    def held(self, key: EvidenceKey) -> Evidence | None:
+        """Return evidence that is in memory, or None."""
+        with self._lock:
+            evidence = self._held.get(key)
+            if evidence is not None:
+                self._held.move_to_end(key)
+            return evidence
+
+    def get(self, key: EvidenceKey) -> Evidence | None:
+        """Return kept evidence, from memory, the root or the shards, or None."""
+        evidence = self.held(key)
+        if evidence is not None:
+            return evidence
+        entry = self.entries.get(key.local)
+        if entry is None and self.shards is not None:
+            entry = self.shards.get(key.portable)
+        if entry is None:
+            return None
+        evidence = Evidence.from_json(entry)
+        self._hold(key, evidence)
+        return evidence
+
+    def put(self, key: EvidenceKey, evidence: Evidence) -> None:
         """Keep evidence; a failure is never kept."""
         if evidence.error is None:
-            self.entries.put(key, evidence.to_json())
+            self.entries.put(key.local, evidence.to_json())
+            self._hold(key, evidence)
 
-    def _fingerprint(self, media: Media, modality: str) -> str:
-        place = (media.media_id, str(media.sources[modality]))
-        if place not in self._fingerprints:
-            self._fingerprints[place] = media.fingerprint(modality)
-            if len(self._fingerprints) > REMEMBERED_MEDIA:
-                self._fingerprints.popitem(last=False)
-        return self._fingerprints[place]
+    def fingerprint(self, media: Media, modality: str) -> str:
+        """Return the fingerprint of a medium's files, taken once."""
+        place = _place(media, modality)
+        found = self._fingerprints.get(place)
+        if found is None:
+            found = media.fingerprint(modality)
+            with self._lock:
+                self._fingerprints[place] = found
+                if len(self._fingerprints) > REMEMBERED_MEDIA:
+                    self._fingerprints.popitem(last=False)
+        return found
+
+    def _hold(self, key: EvidenceKey, evidence: Evidence) -> None:
+        with self._lock:
+            self._held[key] = evidence
+            if len(self._held) > REMEMBERED_EVIDENCE:
+                self._held.popitem(last=False)
+
+
+def _place(media: Media, modality: str) -> tuple[str, str]:
+    return media.media_id, str(media.sources[modality])
 
 
 def _plain(value: Any) -> Any:

@@ -1,60 +1,108 @@
 """The answer journal: one line per finished question, safe from the moment it is written.
 
-A record is a JSON object whose ``key`` names the question: ``<split>:<question id>``.
+A record is a JSON object that begins with ``key`` (``<split>:<question id>``), ``status``, ``tokens``
+and ``usd``, in this order, so that a start that resumes a run reads the beginning of each line alone.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import queue
 import threading
-from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import IO, Any
 
 from lavis.common.errors import JournalError
+from lavis.common.secrets import redact
+
+HEAD_FIELDS = ("key", "status", "tokens", "usd")
+# Lines that are written together where several questions finish while the disk is busy.
+BATCH = 1000
+
+_Entry = tuple[dict[str, Any], "Future[None]"]
 
 
 class Journal:
-    """Appends one rank's finished questions to ``rank<r>.jsonl``, each line fsynced.
+    """Appends one rank's finished questions to ``rank<r>.jsonl``; a line is on disk before it counts.
 
-    A line that a killed process left unfinished is cut off when the journal is opened again.
+    Lines that come while the disk is busy are written together and synced once. A line that a killed
+    process left unfinished is cut off when the journal is opened again. Secrets are taken out here.
     """
 
     def __init__(self, folder: Path, rank: int) -> None:
         self.path = folder / f"rank{rank}.jsonl"
-        self._lock = threading.Lock()
         self._broken: str | None = None
         folder.mkdir(parents=True, exist_ok=True)
         _cut_torn_tail(self.path)
         self._file: IO[bytes] = open(self.path, "ab", buffering=0)
+        self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
+        self._writer = threading.Thread(target=self._write_all, name="journal", daemon=True)
+        self._writer.start()
+
+    def submit(self, record: dict[str, Any]) -> Future[None]:
+        """Hand over one finished question; the future is done when its line is on disk.
+
+        The future's error is a JournalError: the line could not be written (no space left, read-only …);
+        earlier lines are safe.
+        """
+        done: Future[None] = Future()
+        self._queue.put((record, done))
+        return done
 
     def append(self, record: dict[str, Any]) -> None:
-        """Write one finished question.
+        """Write one finished question and wait for it.
 
         Raises:
-            JournalError: the line could not be written (no space left, read-only …); earlier lines are safe.
+            JournalError: see :meth:`submit`.
         """
-        line = json.dumps(record, ensure_ascii=False, sort_keys=True).encode() + b"\n"
-        with self._lock:
-            if self._broken:
-                raise JournalError(self._broken)
-            try:
-                written = self._file.write(line)
-                if written != len(line):
-                    raise OSError(f"{written} of {len(line)} bytes were written")
-                os.fsync(self._file.fileno())
-            except OSError as error:
-                # A second line behind half a line would make both unreadable: nothing more is written.
-                self._broken = (
-                    f"{self.path}: question {record.get('key')} could not be journaled ({error}). "
-                    "What was finished before is safe; free some space and start again with the same run.run_id."
-                )
-                raise JournalError(self._broken) from error
+        self.submit(record).result()
 
     def close(self) -> None:
-        """Close the file."""
+        """Write what was handed over and close the file."""
+        if self._writer.is_alive():
+            self._queue.put(None)
+            self._writer.join()
         self._file.close()
+
+    def _write_all(self) -> None:
+        while True:
+            entries = [self._queue.get()]
+            while len(entries) < BATCH and not self._queue.empty():
+                entries.append(self._queue.get())
+            batch = [entry for entry in entries if entry is not None]
+            if batch:
+                self._write(batch)
+            if None in entries:
+                return
+
+    def _write(self, batch: list[_Entry]) -> None:
+        try:
+            if self._broken:
+                raise JournalError(self._broken)
+            lines = b"".join(_line(record) for record, _ in batch)
+            written = self._file.write(lines)
+            if written != len(lines):
+                raise OSError(f"{written} of {len(lines)} bytes were written")
+            os.fsync(self._file.fileno())
+        except Exception as error:  # whatever it is, those who wait must hear of it
+            # A second line behind half a line would make both unreadable: nothing more is written.
+            self._broken = self._broken or (
+                f"{self.path}: question {batch[0][0].get('key')} could not be journaled ({error}). "
+                "What was finished before is safe; free some space and start again with the same run.run_id."
+            )
+            for _, done in batch:
+                done.set_exception(JournalError(self._broken))
+        else:
+            for _, done in batch:
+                done.set_result(None)
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    head = {name: record[name] for name in HEAD_FIELDS if name in record}
+    clean = redact({**head, **record})
+    return json.dumps(clean, ensure_ascii=False).encode() + b"\n"
 
 
 def _cut_torn_tail(path: Path) -> None:
@@ -73,59 +121,3 @@ def _cut_torn_tail(path: Path) -> None:
             end = start
         if end < size:
             file.truncate(end)
-
-
-class JournalReader:
-    """Finds finished questions in all ranks' journals by key; holds their places, not their contents.
-
-    The first line of a question counts if two ranks finished it.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.places: dict[str, tuple[Path, int]] = {}
-        for path in sorted(folder.glob("rank*.jsonl"), key=lambda path: (len(path.name), path.name)):
-            self._index(path)
-
-    def _index(self, path: Path) -> None:
-        with open(path, "rb") as file:
-            offset = 0
-            for number, line in enumerate(file, start=1):
-                if line.endswith(b"\n"):
-                    self.places.setdefault(_parse(line, path, number)["key"], (path, offset))
-                offset += len(line)
-
-    def __contains__(self, key: object) -> bool:
-        return key in self.places
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def records(self, keys: Iterable[str]) -> Iterator[dict[str, Any]]:
-        """Yield records by key, in the order asked for.
-
-        Raises:
-            JournalError: a key is in no journal.
-        """
-        files: dict[Path, IO[bytes]] = {}
-        try:
-            for key in keys:
-                if key not in self.places:
-                    raise JournalError(f"Question {key} is in no journal; start again with the same run.run_id.")
-                path, offset = self.places[key]
-                file = files.get(path) or files.setdefault(path, open(path, "rb"))
-                file.seek(offset)
-                yield _parse(file.readline(), path, offset)
-        finally:
-            for file in files.values():
-                file.close()
-
-
-def _parse(line: bytes, path: Path, number: int) -> dict[str, Any]:
-    try:
-        record: dict[str, Any] = json.loads(line)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise JournalError(
-            f"{path}, line {number}: whole but not JSON, so the file was changed from outside ({error}). "
-            "Remove that line and start again with the same run.run_id; its question is asked again."
-        ) from error
-    return record

@@ -20,6 +20,9 @@ from lavis.tasks.base_task import BaseTask
 from lavis.tasks.metrics import Metric
 
 STATUSES = ("answered", "unparsed", "failed")
+# Reasons may name a question each; so many are told apart.
+MAX_REASONS = 100
+OTHER_REASONS = "other reasons"
 
 
 @registry.register_task("mexa_qa")
@@ -31,7 +34,10 @@ class MexaQATask(BaseTask):
 
     default_runner: ClassVar[str] = "runner_qa"
     config_keys: ClassVar[frozenset[str]] = frozenset(
-        {"metrics", "run_id", "limit", "spread", "evidence_dir", "completion_cache", "missing_media"}
+        """
+        metrics run_id limit spread evidence_dir evidence_shards completion_cache missing_media
+        budget retry_failed grace_s in_flight
+        """.split()
     )
 
     def __init__(self, metrics: Sequence[str] | None = None) -> None:
@@ -56,9 +62,9 @@ class MexaQATask(BaseTask):
             raise ConfigError(f"{type(dataset).__name__} names no metrics; set run.metrics.")
         return [registry.require("metric", name) for name in names]
 
-    def answer(self, model: MexaAggregator, question: Question, bench: Workbench) -> Answer:
+    async def aanswer(self, model: MexaAggregator, question: Question, bench: Workbench) -> Answer:
         """Answer one question."""
-        return model.answer(question, bench)
+        return await model.aanswer(question, bench)
 
     def write_results(
         self, path: Path, answered: Iterable[tuple[Question, Answer]], dataset: QuestionDataset
@@ -79,7 +85,7 @@ class MexaQATask(BaseTask):
         tallies = [metric.tally() for metric in metrics]
         counts = dict.fromkeys(STATUSES, 0)
         failures: dict[str, int] = {}
-        ledger = {"aggregator": _Ledger(), "selector": _Ledger()}
+        usage = {"aggregator": RoleUsage(), "selector": RoleUsage()}
 
         def rows() -> Iterator[str]:
             for position, (question, answer) in enumerate(answered):
@@ -89,10 +95,11 @@ class MexaQATask(BaseTask):
                     tally.add(question, scores[metric.name])
                 counts[answer.status] += 1
                 if answer.error:
-                    failures[answer.error] = failures.get(answer.error, 0) + 1
-                ledger["selector"].add(answer.selection.usage)
+                    reason = answer.error if answer.error in failures or len(failures) < MAX_REASONS else OTHER_REASONS
+                    failures[reason] = failures.get(reason, 0) + 1
+                usage["selector"].add(answer.selection.model, answer.selection.usage)
                 if answer.completion is not None:
-                    ledger["aggregator"].add(answer.completion.usage)
+                    usage["aggregator"].add(answer.completion.model, answer.completion.usage)
                 row = json.dumps(_row(question, answer, scores), ensure_ascii=False)
                 yield f"{'[' if position == 0 else ','}\n{row}"
             yield "\n]\n" if sum(counts.values()) else "[]\n"
@@ -108,34 +115,35 @@ class MexaQATask(BaseTask):
                 for name, summary in summaries.items()
             },
             "failures": dict(sorted(failures.items())),
-            "usage": {role: book.to_json() for role, book in ledger.items()},
+            "usage": {role: used.to_json() for role, used in usage.items()},
         }
 
 
-class _Ledger:
-    """Sums tokens and USD of one role."""
+class RoleUsage:
+    """Sums calls, tokens and USD of one role, in all and by model."""
 
     def __init__(self) -> None:
-        self.calls = 0
-        self.input_tokens = 0
-        self.output_tokens = 0
-        self.usd: float | None = None
+        self.by_model: dict[str, dict[str, Any]] = {}
 
-    def add(self, usage: Usage) -> None:
+    def add(self, model: str, usage: Usage) -> None:
+        """Count one call; a role that was not asked used nothing."""
         if usage.input_tokens == 0 and usage.output_tokens == 0:
             return
-        self.calls += 1
-        self.input_tokens += usage.input_tokens
-        self.output_tokens += usage.output_tokens
+        row = self.by_model.setdefault(model, {"calls": 0, "input_tokens": 0, "output_tokens": 0, "usd": None})
+        row["calls"] += 1
+        row["input_tokens"] += usage.input_tokens
+        row["output_tokens"] += usage.output_tokens
         if usage.usd is not None:
-            self.usd = (self.usd or 0.0) + usage.usd
+            row["usd"] = (row["usd"] or 0.0) + usage.usd
 
     def to_json(self) -> dict[str, Any]:
+        """Return the sums, and those of each model."""
+        rows = list(self.by_model.values())
+        known = [row["usd"] for row in rows if row["usd"] is not None]
         return {
-            "calls": self.calls,
-            "input_tokens": self.input_tokens,
-            "output_tokens": self.output_tokens,
-            "usd": self.usd,
+            **{name: sum(row[name] for row in rows) for name in ("calls", "input_tokens", "output_tokens")},
+            "usd": sum(known) if known else None,
+            "by_model": dict(sorted(self.by_model.items())),
         }
 
 
@@ -151,5 +159,6 @@ def _row(question: Question, answer: Answer, scores: dict[str, float]) -> dict[s
         "experts": list(answer.selection.experts),
         "absent": {item.expert: item.error for item in answer.evidence if item.error},
         "error": answer.error,
+        "shortened": list(answer.shortened),
         "usage": {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens, "usd": usage.usd},
     }

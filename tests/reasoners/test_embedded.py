@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,9 +15,10 @@ import numpy as np
 import pytest
 
 from lavis.common import weights
-from lavis.common.errors import ConfigError, ReasonerError, WeightsError
+from lavis.common.errors import ConfigError, ContextTooLongError, ReasonerError, WeightsError
 from lavis.reasoners import Prompt
 from lavis.reasoners.embedded import EmbeddedReasoner, usable_threads
+from lavis.reasoners.llama_engine import Slots
 
 MODEL = "smollm2-135m"
 CUP = (
@@ -122,8 +124,9 @@ def test_a_prompt_that_does_not_fit_is_refused_with_the_numbers(reasoner: Embedd
     n_tokens = reasoner.count_tokens(long)
     assert n_tokens > 2048
 
-    with pytest.raises(ReasonerError, match=rf"{n_tokens} tokens.*2048 tokens.*context_tokens"):
+    with pytest.raises(ContextTooLongError, match=rf"{n_tokens} tokens.*2048 tokens.*context_tokens") as caught:
         reasoner.complete(long)
+    assert (caught.value.limit_tokens, caught.value.prompt_tokens) == (2048, n_tokens)
     assert reasoner.complete(ask(choices=("red", "blue"))).text in ("red", "blue")
 
 
@@ -196,6 +199,143 @@ def test_identity_is_the_file_s_hash_however_it_is_named(reasoner: EmbeddedReaso
     assert reasoner.answer_form == "text"
 
 
+# -- several slots -----------------------------------------------------------------------------
+
+
+class Watcher:
+    """Stands before the engine's server: which slots compute at the same time, and what each was given."""
+
+    def __init__(self, server: Any) -> None:
+        self.server = server
+        self.listening_address = server.listening_address
+        self.lock = threading.Lock()
+        self.busy: list[int] = []
+        self.together: list[set[int]] = []
+        self.slot_of: dict[tuple[int, ...], set[int]] = {}
+
+    def handle_completions(self, request: dict[str, Any]) -> dict[str, Any]:
+        slot = request["id_slot"]
+        with self.lock:
+            assert slot not in self.busy
+            self.busy.append(slot)
+            self.together.append(set(self.busy))
+            self.slot_of.setdefault(tuple(request["prompt"][:100]), set()).add(slot)
+        reply: dict[str, Any] = self.server.handle_completions(request)
+        with self.lock:
+            self.busy.remove(slot)
+        return reply
+
+
+@pytest.fixture(scope="module")
+def three_slots(weights_file: Path) -> Iterator[EmbeddedReasoner]:
+    pytest.importorskip("xllamacpp")
+    made = EmbeddedReasoner(model=MODEL, context_tokens=700, slots=3)
+    yield made
+    made.close()
+
+
+def test_slots_compute_at_once_and_every_caller_gets_its_own_answer(three_slots: EmbeddedReasoner) -> None:
+    """Truth: each prompt has choices that no other has; a medium stays in its slot and is read once."""
+    media = (CUP, CAR, CAR.replace("car", "bus"))
+    prompts = [ask(f"Question {n}: which?", media[n % 3], choices=(f"red {n}", f"blue {n}")) for n in range(9)]
+    engine = three_slots._loaded()
+    watcher = Watcher(engine._server)
+    engine._server = watcher
+    try:
+        with ThreadPoolExecutor(three_slots.max_connections) as pool:
+            said = list(pool.map(three_slots.complete, prompts))
+    finally:
+        engine._server = watcher.server
+
+    for prompt, completion in zip(prompts, said, strict=True):
+        assert completion.text in prompt.choices
+    assert max(map(len, watcher.together)) == 3
+    assert len(watcher.slot_of) == 3
+    assert all(len(slots) == 1 for slots in watcher.slot_of.values())
+    assert sorted(each.usage.cached_tokens > 0.9 * each.usage.input_tokens for each in said) == [False] * 3 + [True] * 6
+
+
+def test_each_slot_has_the_whole_context(three_slots: EmbeddedReasoner) -> None:
+    """Truth: 700 tokens are not divided by three; three prompts of nearly that length at once are answered."""
+    long = [ask("Question?", f"{n} " + CUP * 2 + "a" * 60, choices=("red", "blue")) for n in range(3)]
+    n_tokens = [three_slots.count_tokens(prompt) for prompt in long]
+    assert min(n_tokens) > 500
+    with ThreadPoolExecutor(3) as pool:
+        assert {each.text for each in pool.map(three_slots.complete, long)} <= {"red", "blue"}
+
+    with pytest.raises(ContextTooLongError, match="700 tokens") as caught:
+        three_slots.complete(ask(shared=CUP * 4))
+    assert caught.value.limit_tokens == 700
+
+
+def test_with_nothing_beside_it_a_slot_says_what_one_slot_says(
+    reasoner: EmbeddedReasoner, three_slots: EmbeddedReasoner
+) -> None:
+    for prompt in (ask("Question: What is near?", max_tokens=8), ask("Question: Which?", CAR, max_tokens=8)):
+        assert three_slots.complete(prompt).text == reasoner.complete(prompt).text
+
+
+def test_lists_are_held_in_slots_too(three_slots: EmbeddedReasoner) -> None:
+    choices = ("frames", "depth", "flow")
+    prompts = [ask("Name the experts.", shared, choices=choices, max_choices=2) for shared in (CUP, CAR, "", "")]
+    with ThreadPoolExecutor(3) as pool:
+        for completion in pool.map(three_slots.complete, prompts):
+            named = completion.text.split(", ")
+            assert len(set(named)) == len(named) <= 2
+            assert set(named) <= set(choices)
+
+
+def test_close_waits_for_what_is_computed_and_slots_load_again(three_slots: EmbeddedReasoner) -> None:
+    three_slots.complete(ask(choices=("red",)))
+    with ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(three_slots.complete, ask("Q?", shared, max_tokens=4)) for shared in (CUP, CAR)]
+        three_slots.close()
+        assert all(call.result().usage.input_tokens > 100 for call in calls)
+    assert three_slots.monitor.in_flight == 0
+
+
+def test_the_number_of_slots_is_part_of_the_identity_where_it_matters(
+    reasoner: EmbeddedReasoner, three_slots: EmbeddedReasoner
+) -> None:
+    assert "slots" not in reasoner.identity()
+    assert three_slots.identity() == {**reasoner.identity(), "slots": 3}
+    assert (reasoner.max_connections, three_slots.max_connections) == (1, 3)
+
+
+def test_a_prompt_goes_to_the_free_slot_that_holds_its_shared_part() -> None:
+    slots = Slots(3)
+    with slots.one("cup") as cup, slots.one("car") as car, slots.one("bus") as bus:
+        assert sorted((cup, car, bus)) == [0, 1, 2]
+    for shared, expected in (("bus", bus), ("cup", cup), ("car", car), ("bus", bus)):
+        with slots.one(shared) as slot:
+            assert slot == expected
+    with slots.one("tree") as slot:
+        assert slot == cup  # free for longest
+    with slots.all(), slots.one("bus"):
+        pass
+
+
+def test_a_prompt_waits_for_the_busy_slot_that_reads_its_shared_part() -> None:
+    slots, order = Slots(2), []
+    entered = threading.Event()
+
+    def second() -> None:
+        entered.set()
+        with slots.one("cup") as slot:
+            order.append(slot)
+
+    waiting = threading.Thread(target=second)
+    with slots.one("cup") as first:
+        waiting.start()
+        entered.wait(10)
+        with slots.one("car") as other:
+            assert other != first
+        waiting.join(0.2)
+        assert order == []
+    waiting.join(10)
+    assert order == [first]
+
+
 # -- what can be wrong before it starts --------------------------------------------------------
 
 
@@ -220,6 +360,7 @@ def test_a_damaged_file_is_named_when_it_is_loaded(tmp_path: Path) -> None:
     [
         ({"n_threads": 0}, "n_threads"),
         ({"context_tokens": 1}, "context_tokens"),
+        ({"slots": 0}, "slots"),
         ({"model": "/no/such.gguf"}, "not a file"),
     ],
 )

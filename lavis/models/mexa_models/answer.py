@@ -22,12 +22,16 @@ class Selection:
         occasional: those that this question's words brought in; the others are asked about every
             question, so that their evidence can open a prompt that many questions share.
         usage: what choosing cost.
+        model: who chose, where a reasoner was asked.
+        schema_path: how its reply came to fit the form that was asked for.
     """
 
     experts: tuple[str, ...]
     reason: str = ""
     occasional: tuple[str, ...] = ()
     usage: Usage = dataclasses.field(default_factory=Usage)
+    model: str = ""
+    schema_path: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Answer:
         completion: what the reasoner returned; None where it failed.
         filter: the name of the filter that found the answer.
         error: why it failed.
+        shortened: what was taken out of the evidence so that the prompt fits the model's context, a line each.
     """
 
     text: str
@@ -53,6 +58,20 @@ class Answer:
     choice: int | None = None
     filter: str = ""
     error: str = ""
+    shortened: tuple[str, ...] = ()
+
+    @property
+    def tokens(self) -> int:
+        """Tokens in and out, of choosing and answering."""
+        usages = [self.selection.usage, *([self.completion.usage] if self.completion else [])]
+        return sum(usage.input_tokens + usage.output_tokens for usage in usages)
+
+    @property
+    def usd(self) -> float | None:
+        """What choosing and answering cost, as far as prices are known."""
+        usages = [self.selection.usage, *([self.completion.usage] if self.completion else [])]
+        known = [usage.usd for usage in usages if usage.usd is not None]
+        return sum(known) if known else None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data for the journal."""
@@ -67,11 +86,14 @@ class Answer:
             **{
                 **data,
                 "selection": Selection(
-                    tuple(selection["experts"]),
-                    selection["reason"],
-                    tuple(selection["occasional"]),
-                    Usage(**selection["usage"]),
+                    **{
+                        **selection,
+                        "experts": tuple(selection["experts"]),
+                        "occasional": tuple(selection["occasional"]),
+                        "usage": Usage(**selection["usage"]),
+                    }
                 ),
+                "shortened": tuple(data.get("shortened", ())),
                 "evidence": tuple(Evidence.from_json(item) for item in data["evidence"]),
                 "completion": None if completion is None else Completion.from_json(completion),
             }

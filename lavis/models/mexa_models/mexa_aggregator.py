@@ -9,19 +9,24 @@ from typing import Any, ClassVar
 import torch
 from omegaconf import OmegaConf
 
-from lavis.common.errors import ConfigError, ReasonerError, nearest
+from lavis.common import event_loop
+from lavis.common.errors import ConfigError, ReasonerError, ReasonerUnusableError, nearest
 from lavis.common.options import check_options, checked_class
 from lavis.common.registry import registry
 from lavis.datasets.question import Question
 from lavis.models.base_model import BaseModel
 from lavis.models.mexa_models.answer import Answer, Selection
 from lavis.models.mexa_models.answers import OPTION_FILTERS, PHRASE_FILTERS, extract
+from lavis.models.mexa_models.fitting import complete_fitting
 from lavis.models.mexa_models.panel import Panel
+from lavis.models.mexa_models.pictures import pictures
 from lavis.models.mexa_models.prompts import answer_prompt
 from lavis.models.mexa_models.selectors import Selector
 from lavis.models.mexa_models.workbench import Workbench
-from lavis.reasoners.base import Reasoner
+from lavis.experts.evidence import Evidence
+from lavis.reasoners.base import Prompt, PromptImage, Reasoner
 from lavis.reasoners.cached import CachedReasoner
+from lavis.reasoners.ledger import MeteredReasoner, Prices, read_prices
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,16 +49,25 @@ class MexaAggregator(BaseModel):
     """Selector, panel of experts and reasoner, as one model without parameters."""
 
     PRETRAINED_MODEL_CONFIG_DICT: ClassVar[dict[str, str]] = {"default": "configs/models/mexa/default.yaml"}
-    config_keys: ClassVar[frozenset[str]] = frozenset({"selector", "experts", "reasoner", "answer", "reading"})
+    config_keys: ClassVar[frozenset[str]] = frozenset(
+        {"selector", "experts", "reasoner", "answer", "reading", "prices_usd_per_mtok"}
+    )
 
     def __init__(
-        self, *, selector: Selector, panel: Panel, reasoner: Reasoner, answer: AnswerOptions | None = None
+        self,
+        *,
+        selector: Selector,
+        panel: Panel,
+        reasoner: Reasoner,
+        answer: AnswerOptions | None = None,
+        prices: Mapping[str, Prices] | None = None,
     ) -> None:
         super().__init__()
         self.selector = selector
         self.panel = panel
         self.reasoner = reasoner
         self.answer_options = answer or AnswerOptions()
+        self.prices = dict(prices or {})
         selector.check(list(panel.experts))
 
     @classmethod
@@ -78,9 +92,10 @@ class MexaAggregator(BaseModel):
             answer["filters"] = tuple(answer["filters"])
         return cls(
             selector=selector_class(**selector_options),
-            panel=Panel(experts, n_frames=reading.get("n_frames", 8)),
+            panel=Panel(experts, n_frames=reading.get("n_frames", 8), n_workers=reading.get("n_workers")),
             reasoner=reasoner_class(**reasoner_options),
             answer=AnswerOptions(**answer),
+            prices=read_prices(node.get("prices_usd_per_mtok")),
         )
 
     @classmethod
@@ -101,7 +116,8 @@ class MexaAggregator(BaseModel):
         check_options(AnswerOptions, node.get("answer") or {}, "model.answer")
         for name in (node.get("answer") or {}).get("filters") or ():
             registry.require("filter", name)
-        _check_keys(node.get("reading") or {}, ("n_frames",), "model.reading")
+        _check_keys(node.get("reading") or {}, ("n_frames", "n_workers"), "model.reading")
+        read_prices(node.get("prices_usd_per_mtok"))
 
     @classmethod
     def needed_weights(cls, cfg: Any) -> tuple[str, ...]:
@@ -117,48 +133,88 @@ class MexaAggregator(BaseModel):
         """The model has no parameters; what its experts run on is theirs to say."""
         return torch.device("cpu")
 
+    @property
+    def reasoners(self) -> list[Reasoner]:
+        """The run's reasoner, and the selector's where it has one of its own."""
+        return [self.reasoner, *([self.selector.reasoner] if self.selector.reasoner is not None else [])]
+
     def answer(self, question: Question, bench: Workbench) -> Answer:
+        """Answer one question and wait for it; see :meth:`aanswer`."""
+        return event_loop.run(self.aanswer(question, bench))
+
+    async def aanswer(self, question: Question, bench: Workbench) -> Answer:
         """Answer one question; the gold stays outside.
 
         Raises:
             ModalityError: a medium cannot be read, and the run does not record absences.
+            ReasonerUnusableError: no question can be answered: a wrong key, a server that is gone.
+            RunStoppedError: the budget is spent.
         """
         question = question.blind()
-        reasoner = self._reasoner(bench)
+        bench.stages.enter(question.question_id, "selector")
         try:
-            selection = self.selector.select(question, self.panel.available(question), reasoner)
+            selection = await self._select(question, bench)
+        except ReasonerUnusableError:
+            raise
         except ReasonerError as error:
             return Answer("", "failed", Selection((), "the selector failed"), (), None, error=str(error))
-        evidence = self.panel.gather(selection.experts, question, bench)
+        bench.stages.enter(question.question_id, f"experts ({', '.join(selection.experts) or 'none'})")
+        evidence = await self.panel.gather(selection.experts, question, bench)
         # What serves most questions comes first; sorting is stable, so that the selection's order decides the rest.
-        evidence.sort(key=lambda item: -self.panel.breadth(item.expert))
-        common = {name for name in selection.experts if name not in selection.occasional and self.panel.breadth(name)}
-        shared = [item for item in evidence if item.expert in common]
-        own = [item for item in evidence if item.expert not in common]
+        evidence.sort(key=lambda item: (not self._is_shared(item, selection), -self.panel.breadth(item.expert)))
+        bench.stages.enter(question.question_id, "aggregator")
+        return await self._aggregate(question, selection, evidence, bench)
+
+    async def _select(self, question: Question, bench: Workbench) -> Selection:
+        async def frames(n: int) -> tuple[PromptImage, ...]:
+            return await self.panel.with_reader(question, bench, lambda reader: pictures(reader, n))
+
+        reasoner = self._chain(self.selector.reasoner or self.reasoner, bench)
+        return await self.selector.select(question, self.panel.available(question), reasoner, frames)
+
+    async def _aggregate(
+        self, question: Question, selection: Selection, evidence: Sequence[Evidence], bench: Workbench
+    ) -> Answer:
         options = self.answer_options
+        form = self.reasoner.answer_form
         candidates = question.options or (bench.vocabulary if options.use_vocabulary else ())
-        prompt = answer_prompt(
-            question,
-            shared,
-            own,
-            marker=bench.marker,
-            form=self.reasoner.answer_form,
-            choices=candidates if self.reasoner.answer_form == "text" else (),
-            max_tokens=options.max_tokens,
-            examples=bench.examples,
-        )
-        gathered = (*shared, *own)
+
+        def prompt(items: Sequence[Evidence]) -> Prompt:
+            return answer_prompt(
+                question,
+                [item for item in items if self._is_shared(item, selection)],
+                [item for item in items if not self._is_shared(item, selection)],
+                marker=bench.marker,
+                form=form,
+                choices=candidates if form == "text" else (),
+                max_tokens=options.max_tokens,
+                examples=bench.examples,
+            )
+
+        gathered = tuple(evidence)
         try:
-            completion = reasoner.complete(prompt)
+            fitted = await complete_fitting(self._chain(self.reasoner, bench), prompt, gathered, selection.experts)
+        except ReasonerUnusableError:
+            raise
         except ReasonerError as error:
             return Answer("", "failed", selection, gathered, None, error=str(error))
+        completion = fitted.completion
         filters = options.filters or (OPTION_FILTERS if question.options else PHRASE_FILTERS)
         found = extract(completion.text, candidates, filters)
         if found is None:
-            return Answer("", "unparsed", selection, gathered, completion)
+            return Answer("", "unparsed", selection, gathered, completion, shortened=fitted.shortened)
         text, filter_name = found
         choice = question.options.index(text) if text in question.options else None
-        return Answer(text, "answered", selection, gathered, completion, choice=choice, filter=filter_name)
+        return Answer(
+            *(text, "answered", selection, gathered, completion),
+            choice=choice,
+            filter=filter_name,
+            shortened=fitted.shortened,
+        )
+
+    def _is_shared(self, item: Evidence, selection: Selection) -> bool:
+        """Whether the medium's other questions have this evidence too, so that it can open the prompt."""
+        return item.expert not in selection.occasional and self.panel.breadth(item.expert) > 0
 
     def forward(self, samples: Mapping[str, Any]) -> dict[str, Any]:
         """MEXA is not trained.
@@ -176,13 +232,16 @@ class MexaAggregator(BaseModel):
         return [self.answer(question, bench).text for question in questions]
 
     def close(self) -> None:
-        """Free what the reasoner holds."""
-        self.reasoner.close()
+        """Free what the reasoners and the panel hold."""
+        for reasoner in self.reasoners:
+            reasoner.close()
+        self.panel.close()
 
-    def _reasoner(self, bench: Workbench) -> Reasoner:
-        if bench.completions is None:
-            return self.reasoner
-        return CachedReasoner(self.reasoner, bench.completions, bench.marker)
+    def _chain(self, reasoner: Reasoner, bench: Workbench) -> Reasoner:
+        """Return a reasoner that asks the cache first and whose calls the ledger admits."""
+        if bench.completions is not None:
+            reasoner = CachedReasoner(reasoner, bench.completions, bench.marker)
+        return MeteredReasoner(reasoner, bench.ledger)
 
 
 def _plain(cfg: Any) -> dict[str, Any]:

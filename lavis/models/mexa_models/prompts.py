@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from lavis.datasets.question import Question
 from lavis.experts.base import Expert
 from lavis.experts.evidence import Evidence
 from lavis.models.mexa_models.answers import LETTERS
-from lavis.reasoners.base import AnswerForm, Prompt
+from lavis.reasoners.base import AnswerForm, Prompt, PromptImage
 
 SYSTEM = (
     "You answer questions about a medium that you cannot see. Experts have looked at it; their reports stand between "
@@ -86,18 +87,52 @@ def answer_prompt(
     )
 
 
-def selection_prompt(question: Question, experts: Sequence[Expert], *, max_experts: int) -> Prompt:
-    """Build the prompt that asks which experts should look."""
+def selection_prompt(
+    question: Question,
+    experts: Sequence[Expert],
+    *,
+    max_experts: int,
+    as_json: bool = False,
+    images: Sequence[PromptImage] = (),
+) -> Prompt:
+    """Build the prompt that asks which experts should look.
+
+    Args:
+        question: blind.
+        experts: those that the medium can feed.
+        max_experts: at most so many may be named.
+        as_json: ask for JSON with a line of reason, by a schema, instead of names separated by commas.
+        images: frames of the medium, for a reasoner that sees.
+    """
+    names = tuple(expert.card.name for expert in experts)
     cards = "\n".join(f"{expert.card.name}: {expert.card.summary}" for expert in experts)
-    situation = f"Situation: {question.situation}\n" if question.situation else ""
+    lines = [
+        f"Situation: {question.situation}" if question.situation else "",
+        f"Question: {question.text}",
+        f"Options: {'; '.join(question.options)}" if question.options else "",
+        f"Name the experts whose reports are needed, most needed first, at most {max_experts}"
+        + (", and the reason in one line." if as_json else ", separated by commas."),
+    ]
     return Prompt(
         system=SELECT_SYSTEM,
         shared=f"Experts:\n{cards}",
-        own=(
-            f"{situation}Question: {question.text}\n"
-            f"Name the experts whose reports are needed, most needed first, at most {max_experts}, separated by commas."
-        ),
-        choices=tuple(expert.card.name for expert in experts),
+        own="\n".join(line for line in lines if line),
+        choices=names,
         max_choices=max_experts,
         lead="Experts:",
+        images=tuple(images),
+        schema=selection_schema(names) if as_json else None,
     )
+
+
+def selection_schema(names: Sequence[str]) -> dict[str, Any]:
+    """Return the JSON schema of a selection: experts out of some names, and a reason."""
+    return {
+        "type": "object",
+        "properties": {
+            "experts": {"type": "array", "items": {"type": "string", "enum": list(names)}},
+            "reason": {"type": "string"},
+        },
+        "required": ["experts", "reason"],
+        "additionalProperties": False,
+    }

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lavis.models.mexa_models.prompts import draw_marker
+from lavis.models.mexa_models.stages import Stages
+from lavis.reasoners.ledger import Ledger
 from lavis.store import CompletionCache, EvidenceStore
 
 MissingMedia = Literal["error", "record"]
@@ -26,6 +28,8 @@ class Workbench:
         vocabulary: what may be answered where a question has no options; empty: any short phrase.
         examples: (question, answer) pairs that show a reasoner of the ``text`` form how to answer.
         loader_options: options per loader by modality name (``{"depth": {"scale_m": 0.001}}``).
+        ledger: admits and counts calls.
+        stages: says where every question is just now.
     """
 
     store: EvidenceStore
@@ -35,6 +39,8 @@ class Workbench:
     vocabulary: tuple[str, ...] = ()
     examples: tuple[tuple[str, str], ...] = ()
     loader_options: Mapping[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    ledger: Ledger = dataclasses.field(default_factory=Ledger)
+    stages: Stages = dataclasses.field(default_factory=Stages)
 
 
 def new_workbench(folder: Path, **kwargs: Any) -> Workbench:
