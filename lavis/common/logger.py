@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 # Marks the handler that setup_logger made, so that a second call finds it.
 HANDLER_NAME = "lavis"
+# They write a line a request.
+TALKATIVE = ("httpx", "httpx2", "openai")
 
 
 class SmoothedValue:
@@ -185,6 +187,8 @@ def setup_logger() -> None:
     """Send the log to stderr, secrets hidden: INFO on rank 0, warnings elsewhere. A second call only sets the level."""
     root = logging.getLogger()
     root.setLevel(logging.INFO if is_main_process() else logging.WARNING)
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
     if any(handler.get_name() == HANDLER_NAME for handler in root.handlers):
         return
     handler = logging.StreamHandler()

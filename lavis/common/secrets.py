@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import re
@@ -22,12 +23,13 @@ def name_secret(variable: str) -> None:
 
 def secret_values() -> list[str]:
     """Return the values to hide, longest first."""
-    values = {
-        value
-        for name, value in os.environ.items()
-        if (name in _named or SECRET_NAME.search(name)) and len(value) >= MIN_SECRET_CHARACTERS
-    }
-    return sorted(values, key=len, reverse=True)
+    values = {os.environ.get(name, "") for name in os.environ if name in _named or _sounds_secret(name)}
+    return sorted((value for value in values if len(value) >= MIN_SECRET_CHARACTERS), key=len, reverse=True)
+
+
+@functools.lru_cache(maxsize=1024)  # asked for every variable at every line that is written
+def _sounds_secret(name: str) -> bool:
+    return SECRET_NAME.search(name) is not None
 
 
 def redact(value: Any) -> Any:

@@ -36,10 +36,16 @@ def usable_threads() -> int:
 class EmbeddedReasoner(Reasoner):
     """Continues a prompt with a GGUF model: one of the choices, several, or one line.
 
-    The completion of a prompt depends on nothing but the prompt and the model: not on what was asked
-    before, nor on the number of threads. Reusing a prefix changes the order of floating-point sums,
-    so the shared part is always computed alone and from its beginning, once, and every question is
-    computed after exactly that state. This holds for one slot. SLOTSDOC
+    With one slot, the completion of a prompt depends on nothing but the prompt and the model: not on
+    what was asked before, nor on the number of threads. Reusing a prefix changes the order of
+    floating-point sums, so the shared part is always computed alone and from its beginning, once, and
+    every question is computed after exactly that state.
+
+    With more slots, what is computed at the same moment shares the engine's matrix products, and the
+    order of their sums changes with it: a near tie may turn, so that a completion may depend on what
+    was asked beside it, and two runs may differ. A prompt with nothing beside it is completed as with
+    one slot. Questions on one medium stay in one slot and follow each other there, so that its evidence
+    is read once; slots compute questions on different media at once.
 
     Args:
         model: a name of ``lavis weights list``, or the path of a .gguf file.

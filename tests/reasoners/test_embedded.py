@@ -153,7 +153,7 @@ class Recorder:
         return reply
 
 
-def record(order: tuple[int, ...], n_threads: int) -> dict[int, tuple[str, list[float]]]:
+def record(order: tuple[int, ...], n_threads: int, slots: int = 1) -> dict[int, tuple[str, list[float]]]:
     prompts = [
         ask("Question: What colour is the cup?", max_tokens=10),
         ask("Question: What is near?", max_tokens=10),
@@ -161,7 +161,7 @@ def record(order: tuple[int, ...], n_threads: int) -> dict[int, tuple[str, list[
         ask("Question: What colour is the sky?", "", max_tokens=10),
         ask("Question: What colour?", CAR, choices=("red", "blue", "tall")),
     ]
-    reasoner = EmbeddedReasoner(model=MODEL, context_tokens=2048, n_threads=n_threads)
+    reasoner = EmbeddedReasoner(model=MODEL, context_tokens=2048, n_threads=n_threads, slots=slots)
     engine = reasoner._loaded()
     recorder = Recorder(engine._server)
     engine._server = recorder
@@ -257,9 +257,9 @@ def test_slots_compute_at_once_and_every_caller_gets_its_own_answer(three_slots:
 
 def test_each_slot_has_the_whole_context(three_slots: EmbeddedReasoner) -> None:
     """Truth: 700 tokens are not divided by three; three prompts of nearly that length at once are answered."""
-    long = [ask("Question?", f"{n} " + CUP * 2 + "a" * 60, choices=("red", "blue")) for n in range(3)]
+    long = [ask("Question?", f"{n} " + CUP * 3, choices=("red", "blue")) for n in range(3)]
     n_tokens = [three_slots.count_tokens(prompt) for prompt in long]
-    assert min(n_tokens) > 500
+    assert 550 < min(n_tokens) <= max(n_tokens) <= 700 - long[0].max_tokens
     with ThreadPoolExecutor(3) as pool:
         assert {each.text for each in pool.map(three_slots.complete, long)} <= {"red", "blue"}
 
@@ -268,11 +268,11 @@ def test_each_slot_has_the_whole_context(three_slots: EmbeddedReasoner) -> None:
     assert caught.value.limit_tokens == 700
 
 
-def test_with_nothing_beside_it_a_slot_says_what_one_slot_says(
-    reasoner: EmbeddedReasoner, three_slots: EmbeddedReasoner
-) -> None:
-    for prompt in (ask("Question: What is near?", max_tokens=8), ask("Question: Which?", CAR, max_tokens=8)):
-        assert three_slots.complete(prompt).text == reasoner.complete(prompt).text
+def test_with_nothing_beside_it_a_slot_computes_what_one_slot_computes(weights_file: Path) -> None:
+    """Bit for bit, whichever slot it is; beside others it may differ, which is said and not tested."""
+    pytest.importorskip("xllamacpp")
+
+    assert record((2, 0, 1, 4, 3), n_threads=2, slots=3) == record((0, 1, 2, 3, 4), n_threads=2)
 
 
 def test_lists_are_held_in_slots_too(three_slots: EmbeddedReasoner) -> None:
