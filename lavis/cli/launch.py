@@ -22,6 +22,11 @@ STOPPED = 75
 def parse_arguments(arguments: Sequence[str] | None, description: str) -> argparse.Namespace:
     """Read ``--cfg-path FILE [--options a.b=v …]``."""
     parser = argparse.ArgumentParser(description=description)
+    return read_options(parser, arguments)
+
+
+def read_options(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Let a parser read ``--cfg-path FILE [--options a.b=v …]`` beside its own words."""
     parser.add_argument("--cfg-path", required=True, action="append", metavar="FILE", help="the run's YAML")
     parser.add_argument(
         "--options",
@@ -45,9 +50,7 @@ def _only(paths: list[str], parser: argparse.ArgumentParser) -> str:
 def main(
     arguments: Sequence[str] | None, *, description: str, run: Callable[[Any], Any], evaluate: bool = False
 ) -> int:
-    """Start a run and return its exit status.
-
-    0: done. 2: not possible as configured. 75: stopped on purpose, to be resumed. 1: anything else.
+    """Start a run and return its exit status, see :func:`status_of`.
 
     Args:
         arguments: the command line without the program's name.
@@ -58,8 +61,16 @@ def main(
     options = parse_arguments(arguments, description)
     if evaluate:
         options.options.append("run.evaluate=true")
+    return status_of(lambda: run(build_runner(options)))
+
+
+def status_of(work: Callable[[], Any]) -> int:
+    """Do the work of a command, say on stderr what ended it, and return the exit status.
+
+    0: done. 2: not possible as configured. 75: stopped on purpose, to be resumed. 1: anything else.
+    """
     try:
-        run(build_runner(options))
+        work()
     except RunStoppedError as error:
         sys.stderr.write(redact(f"Stopped: {error}\n"))
         return STOPPED
@@ -78,8 +89,13 @@ def main(
     return 0
 
 
-def build_runner(options: argparse.Namespace) -> Any:
-    """Build configuration, group, task, data sets, model and runner, in this order."""
+def build_runner(options: argparse.Namespace, *, change: Callable[[Any], None] | None = None) -> Any:
+    """Build configuration, group, task, data sets, model and runner, in this order.
+
+    Args:
+        options: ``cfg_path`` and ``options``.
+        change: called with the configuration before anything is built from it.
+    """
     from lavis import tasks
     from lavis.common.config import Config
     from lavis.common.dist_utils import broadcast_object, get_rank, init_distributed_mode
@@ -88,6 +104,8 @@ def build_runner(options: argparse.Namespace) -> Any:
 
     job_id = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
     config = Config(options)
+    if change is not None:
+        change(config.config)
     init_distributed_mode(config.run_cfg)
     job_id = broadcast_object(job_id)
     seed_everything(int(config.run_cfg.get("seed") or 0) + get_rank())

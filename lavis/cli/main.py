@@ -23,6 +23,8 @@ class Subcommand(NamedTuple):
 
 SUBCOMMANDS: dict[str, Subcommand] = {
     "list": Subcommand("lavis.cli.names:run", "list the registered names of models, tasks, experts, …"),
+    "precompute": Subcommand("lavis.cli.precompute:run", "let experts look ahead of a run; pack their evidence"),
+    "estimate": Subcommand("lavis.cli.estimate:run", "say what a run will ask, use, cost and take"),
     "weights": Subcommand("lavis.cli.weights:run", "fetch, list and verify the files that models need"),
 }
 

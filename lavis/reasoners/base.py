@@ -206,6 +206,14 @@ class Reasoner(abc.ABC):
         """Return how many tokens of the context a reply may take."""
         return prompt.max_tokens
 
+    def prepare(self) -> None:
+        """Make sure that it can be asked (its key is set), before anything else is done; nothing by default.
+
+        Raises:
+            ReasonerError: it can't; says what is missing.
+        """
+        return None
+
     def take_share(self, rank: int, world_size: int) -> None:
         """Keep to this rank's share of what the configuration allows the whole run; nothing by default."""
         return None

@@ -21,8 +21,19 @@ class BodyTooLargeError(Exception):
     """A response whose body is longer than any chat completion."""
 
 
+class BodyTooSlowError(Exception):
+    """A response whose body comes on and on."""
+
+
 def open_client(
-    *, base_url: str, key: str, timeout_s: float, connections: int, azure: bool, api_version: str | None
+    *,
+    base_url: str,
+    key: str,
+    timeout_s: float,
+    max_call_s: float,
+    connections: int,
+    azure: bool,
+    api_version: str | None,
 ) -> openai.AsyncOpenAI:
     """Open the asynchronous client.
 
@@ -30,6 +41,7 @@ def open_client(
         base_url: of the API; Azure's end point without the deployment.
         key: sent as a bearer token, or as Azure's ``api-key``; empty for none.
         timeout_s: for silence while a reply is awaited.
+        max_call_s: for a body that keeps coming.
         connections: of the pool.
         azure: speak Azure's form of the API.
         api_version: of Azure's.
@@ -37,7 +49,7 @@ def open_client(
     import httpx2
     import openai
 
-    from lavis.reasoners.capped_body import cap_body
+    from lavis.reasoners.capped_body import BodyCap
 
     limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
     # A proxy of the environment cannot reach a server on this machine.
@@ -45,7 +57,7 @@ def open_client(
     # Over aiohttp a call costs half of what it does over the client's own transport.
     fast = importlib.util.find_spec("aiohttp") is not None
     make = openai.DefaultAioHttpClient if fast else openai.DefaultAsyncHttpxClient
-    http_client = make(http2=False, trust_env=trust_env, limits=limits, event_hooks={"response": [cap_body]})
+    http_client = make(http2=False, trust_env=trust_env, limits=limits, event_hooks={"response": [BodyCap(max_call_s)]})
     common: dict[str, Any] = {
         "api_key": key or "none",
         "max_retries": 0,  # they are counted, bounded and shown by the reasoner

@@ -18,6 +18,7 @@ from lavis.reasoners.chat_reply import ChatReply, context_limits, read_reply
 from lavis.reasoners.concurrency import START_CONNECTIONS, AdaptiveLimiter
 from lavis.reasoners.openai_client import (
     BodyTooLargeError,
+    BodyTooSlowError,
     checked_url,
     connection_cause,
     open_client,
@@ -142,7 +143,7 @@ class OpenAIReasoner(Reasoner):
         )
 
     def prepare(self) -> None:
-        """Read the key.
+        """Read the key, unless that is done.
 
         Raises:
             ReasonerError: the key's variable is not set (names it).
@@ -295,6 +296,7 @@ class OpenAIReasoner(Reasoner):
                 base_url=self.base_url,
                 key=self._key or "",
                 timeout_s=self.timeout_s,
+                max_call_s=self.max_call_s,
                 connections=self.max_connections,
                 azure=self.azure,
                 api_version=self.api_version,
@@ -303,27 +305,19 @@ class OpenAIReasoner(Reasoner):
 
     async def _attempt(self, request: dict[str, Any]) -> ChatReply | Failure:
         """Make one call; every failure becomes a value whose text has no secrets."""
-        import anyio
         import httpx2
         import openai
 
         assert self._client is not None  # noqa: S101 - opened with the limiter
         try:
-            with anyio.fail_after(self.max_call_s):
-                # The plain form of the client's call: its typed form spends half its time on looking at types.
-                response = await self._client.post("/chat/completions", body=request, cast_to=httpx2.Response)
-                body = response.content
+            # The plain form of the client's call: its typed form spends half its time on looking at types.
+            response = await self._client.post("/chat/completions", body=request, cast_to=httpx2.Response)
+            body = response.content
         except openai.APIStatusError as error:
             return self._refusal(error)
         except openai.APIConnectionError as error:
-            if isinstance(root_cause(error), BodyTooLargeError):
-                return Failure(str(root_cause(error)), retryable=True, cause="damaged reply")
             return self._no_response(error)
-        except BodyTooLargeError as error:
-            return Failure(str(error), retryable=True, cause="damaged reply")
-        except TimeoutError:
-            return Failure(f"no whole answer within {self.max_call_s:g} s", retryable=True, cause="timeout")
-        except (httpx2.HTTPError, OSError) as error:
+        except (BodyTooLargeError, BodyTooSlowError, httpx2.HTTPError, OSError) as error:
             return self._no_response(error)
         except openai.OpenAIError as error:
             return Failure(self._scrub(f"{type(error).__name__}: {error}"), retryable=False)
@@ -351,6 +345,10 @@ class OpenAIReasoner(Reasoner):
 
     def _no_response(self, error: Exception) -> Failure:
         cause, first = connection_cause(error), root_cause(error)
+        if isinstance(first, BodyTooLargeError):
+            return Failure(str(first), retryable=True, cause="damaged reply")
+        if isinstance(first, BodyTooSlowError):
+            return Failure(str(first), retryable=True, cause="timeout")
         if cause == "timeout":
             return Failure(f"no answer within {self.timeout_s:g} s", retryable=True, cause=cause)
         detail = self._scrub(f"{type(first).__name__}: {first}")

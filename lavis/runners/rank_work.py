@@ -43,9 +43,7 @@ class RankWork:
         run_cfg: ``grace_s``, ``in_flight``, ``retry_failed``.
     """
 
-    def __init__(
-        self, task: MexaQATask, model: MexaAggregator, peers: Peers, folder: RunFolder, run_cfg: Any
-    ) -> None:
+    def __init__(self, task: MexaQATask, model: MexaAggregator, peers: Peers, folder: RunFolder, run_cfg: Any) -> None:
         self.task = task
         self.model = model
         self.peers = peers
@@ -91,9 +89,7 @@ class RankWork:
             LavisError: the run cannot go on.
         """
         todo = array("q", self._left(split, dataset, mine, journaled))
-        progress = Progress(
-            len(mine), kept=len(mine) - len(todo), reasoners=self.model.reasoners, ledger=bench.ledger
-        )
+        progress = Progress(len(mine), kept=len(mine) - len(todo), reasoners=self.model.reasoners, ledger=bench.ledger)
         self._progress, self._bench = progress, bench
         journal = Journal(self.folder.journal, self.peers.rank)
         try:

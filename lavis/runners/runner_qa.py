@@ -83,6 +83,7 @@ class RunnerQA:
             self.task.metrics_for(dataset)  # an unknown metric must not be found out after the work
         for reasoner in self.model.reasoners:
             Ledger(self.model.prices, self.budget).check(reasoner.model)
+            reasoner.prepare()
             reasoner.take_share(self.rank, self.world_size)
         folder, lease = self._open_folder()
         work = RankWork(self.task, self.model, Peers(folder, self.rank, self.world_size), folder, self.run_cfg)

@@ -32,7 +32,9 @@ class EvidenceShards:
         self.folder = folder
         self.paths = sorted(folder.glob("*.tar"))
         if not self.paths:
-            raise ConfigError(f"run.evidence_shards: {folder} holds no .tar file; lavis precompute --shards makes them.")
+            raise ConfigError(
+                f"run.evidence_shards: {folder} holds no .tar file; lavis precompute --shards makes them."
+            )
         self._lock = threading.Lock()
         self._files: dict[int, IO[bytes]] = {}
         self._places: dict[str, tuple[int, int, int]] = {}

@@ -15,9 +15,7 @@ import numpy.typing as npt
 
 from lavis.common.errors import JournalError
 
-HEAD = re.compile(
-    rb'\{"key": ("(?:[^"\\]|\\.)*"), "status": "(\w+)", "tokens": (\d+), "usd": (null|[-+.0-9eE]+)[,}]'
-)
+HEAD = re.compile(rb'\{"key": ("(?:[^"\\]|\\.)*"), "status": "(\w+)", "tokens": (\d+), "usd": (null|[-+.0-9eE]+)[,}]')
 
 
 class JournalReader:

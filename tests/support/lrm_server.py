@@ -220,7 +220,14 @@ def _completion(request: dict[str, Any], texts: list[str], said: str) -> dict[st
     usage = {"prompt_tokens": len(heard) // 4, "completion_tokens": max(1, len(said) // 4)}
     message = {"role": "assistant", "content": said}
     choice = {"index": 0, "finish_reason": "stop", "message": message}
-    return {"id": "c", "object": "chat.completion", "created": 1, "model": request["model"], "choices": [choice], "usage": usage}
+    return {
+        "id": "c",
+        "object": "chat.completion",
+        "created": 1,
+        "model": request["model"],
+        "choices": [choice],
+        "usage": usage,
+    }
 
 
 async def serve(port: int, settings: Settings) -> None:

@@ -176,22 +176,11 @@ class MexaAggregator(BaseModel):
         self, question: Question, selection: Selection, evidence: Sequence[Evidence], bench: Workbench
     ) -> Answer:
         options = self.answer_options
-        form = self.reasoner.answer_form
-        candidates = question.options or (bench.vocabulary if options.use_vocabulary else ())
+        gathered = tuple(evidence)
 
         def prompt(items: Sequence[Evidence]) -> Prompt:
-            return answer_prompt(
-                question,
-                [item for item in items if self._is_shared(item, selection)],
-                [item for item in items if not self._is_shared(item, selection)],
-                marker=bench.marker,
-                form=form,
-                choices=candidates if form == "text" else (),
-                max_tokens=options.max_tokens,
-                examples=bench.examples,
-            )
+            return self.answer_prompt(question, selection, items, bench)
 
-        gathered = tuple(evidence)
         try:
             fitted = await complete_fitting(self._chain(self.reasoner, bench), prompt, gathered, selection.experts)
         except ReasonerUnusableError:
@@ -199,6 +188,7 @@ class MexaAggregator(BaseModel):
         except ReasonerError as error:
             return Answer("", "failed", selection, gathered, None, error=str(error))
         completion = fitted.completion
+        candidates = self._candidates(question, bench)
         filters = options.filters or (OPTION_FILTERS if question.options else PHRASE_FILTERS)
         found = extract(completion.text, candidates, filters)
         if found is None:
@@ -211,6 +201,25 @@ class MexaAggregator(BaseModel):
             filter=filter_name,
             shortened=fitted.shortened,
         )
+
+    def answer_prompt(
+        self, question: Question, selection: Selection, evidence: Sequence[Evidence], bench: Workbench
+    ) -> Prompt:
+        """Return what the reasoner is asked: evidence that the medium's questions share first, then the question."""
+        form = self.reasoner.answer_form
+        return answer_prompt(
+            question,
+            [item for item in evidence if self._is_shared(item, selection)],
+            [item for item in evidence if not self._is_shared(item, selection)],
+            marker=bench.marker,
+            form=form,
+            choices=self._candidates(question, bench) if form == "text" else (),
+            max_tokens=self.answer_options.max_tokens,
+            examples=bench.examples,
+        )
+
+    def _candidates(self, question: Question, bench: Workbench) -> tuple[str, ...]:
+        return question.options or (bench.vocabulary if self.answer_options.use_vocabulary else ())
 
     def _is_shared(self, item: Evidence, selection: Selection) -> bool:
         """Whether the medium's other questions have this evidence too, so that it can open the prompt."""

@@ -65,7 +65,7 @@ class Panel:
         found: dict[str, Evidence] = {}
         missing: dict[str, EvidenceKey] = {}
         for name in names:
-            key = await self._key(name, question, bench)
+            key = await self.key(name, question, bench)
             held = bench.store.held(key)
             if held is None:
                 missing[name] = key
@@ -82,9 +82,7 @@ class Panel:
             return 0
         return 1 if card.needs else 2
 
-    async def with_reader(
-        self, question: Question, bench: Workbench, work: Callable[[MediaReader], Result]
-    ) -> Result:
+    async def with_reader(self, question: Question, bench: Workbench, work: Callable[[MediaReader], Result]) -> Result:
         """Do work in a thread on the question's opened medium, which nobody else reads meanwhile."""
         async with self._media.of(question.media.media_id):
             reader = self._reader(question.media, bench)
@@ -103,7 +101,8 @@ class Panel:
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
-    async def _key(self, name: str, question: Question, bench: Workbench) -> EvidenceKey:
+    async def key(self, name: str, question: Question, bench: Workbench) -> EvidenceKey:
+        """Return where the evidence of an expert on a question's medium is kept."""
         expert, options = self.experts[name]
         reading = {"n_frames": self.n_frames, "loaders": dict(bench.loader_options)}
         make = functools.partial(bench.store.key, expert, options, reading, question)

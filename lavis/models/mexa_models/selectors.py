@@ -14,7 +14,7 @@ from lavis.datasets.question import Question
 from lavis.experts.base import Expert
 from lavis.models.mexa_models.answer import Selection
 from lavis.models.mexa_models.prompts import selection_prompt
-from lavis.reasoners.base import Completion, PromptImage, Reasoner
+from lavis.reasoners.base import Completion, Prompt, PromptImage, Reasoner
 from lavis.reasoners.structured import read_json
 
 # (number of frames) → that many pictures of the question's medium.
@@ -133,9 +133,7 @@ class LLMSelector(Selector):
         ConfigError: an option is out of range, or of a reasoner that does not take it.
     """
 
-    def __init__(
-        self, *, max_experts: int = 3, n_frames: int = 0, reasoner: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, *, max_experts: int = 3, n_frames: int = 0, reasoner: Mapping[str, Any] | None = None) -> None:
         if max_experts < 1:
             raise ConfigError(f"model.selector.max_experts: {max_experts} is less than 1; use type: none for nobody.")
         if n_frames < 0:
@@ -145,6 +143,18 @@ class LLMSelector(Selector):
         if reasoner is not None:
             cls, options = checked_class("reasoner", reasoner, "model.selector.reasoner")
             self.reasoner = cls(**options)
+
+    def prompt(
+        self, question: Question, experts: Sequence[Expert], reasoner: Reasoner, images: Sequence[PromptImage] = ()
+    ) -> Prompt:
+        """Return what the reasoner is asked."""
+        return selection_prompt(
+            question,
+            experts,
+            max_experts=min(self.max_experts, len(experts)),
+            as_json=reasoner.writes_json,
+            images=images,
+        )
 
     async def select(
         self, question: Question, experts: Sequence[Expert], reasoner: Reasoner, frames: Frames | None = None
@@ -158,14 +168,7 @@ class LLMSelector(Selector):
                 "model.selector.n_frames: the reasoner sees no pictures; set sees_images: true if its model does."
             )
         images = await frames(self.n_frames) if self.n_frames and frames is not None else ()
-        prompt = selection_prompt(
-            question,
-            experts,
-            max_experts=min(self.max_experts, len(experts)),
-            as_json=reasoner.writes_json,
-            images=images,
-        )
-        completion = await reasoner.acomplete(prompt)
+        completion = await reasoner.acomplete(self.prompt(question, experts, reasoner, images))
         asked = Selection((), usage=completion.usage, model=completion.model, schema_path=completion.schema_path)
         if completion.schema_path == "unfit":
             fallen = await RulesSelector(max_experts=self.max_experts).select(question, experts, reasoner)

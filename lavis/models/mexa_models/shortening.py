@@ -22,7 +22,9 @@ class Shortened:
     notes: tuple[str, ...]
 
 
-def shorten(evidence: Sequence[Evidence], ranks: Sequence[str], fits: Callable[[Sequence[Evidence]], bool]) -> Shortened:
+def shorten(
+    evidence: Sequence[Evidence], ranks: Sequence[str], fits: Callable[[Sequence[Evidence]], bool]
+) -> Shortened:
     """Return as much of some evidence as fits.
 
     Args:
