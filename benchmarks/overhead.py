@@ -30,7 +30,7 @@ OPTIONS = [
 
 def write_questions(root: Path, n: int) -> None:
     """Write n questions over n / 50 scenes, and 20 texts per scene."""
-    scenes = [f"scene{number:05d}_00" for number in range(n // SCENE_QUESTIONS)]
+    scenes = [f"scene{number:05d}_00" for number in range(-(-n // SCENE_QUESTIONS))]
     texts = {scene: [f"object {k} of {scene} is near the wall" for k in range(20)] for scene in scenes}
     questions = [
         {

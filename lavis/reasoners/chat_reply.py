@@ -21,8 +21,8 @@ CONTEXT_WORDS = re.compile(
     re.IGNORECASE,
 )
 LIMIT_TOKENS = re.compile(
-    r"(?:context length (?:is|of|\()|context (?:size|window)(?: is| of)? ?\(?|n_ctx\W+|maximum number of tokens allowed \(|"
-    r"tokens > )\s*(\d+)",
+    r"(?:context length (?:is|of|\()|context (?:size|window)(?: is| of)? ?\(?|n_ctx\W+|"
+    r"maximum number of tokens allowed \(|tokens > )\s*(\d+)",
     re.IGNORECASE,
 )
 PROMPT_TOKENS = re.compile(

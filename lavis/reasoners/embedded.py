@@ -44,8 +44,9 @@ class EmbeddedReasoner(Reasoner):
     With more slots, what is computed at the same moment shares the engine's matrix products, and the
     order of their sums changes with it: a near tie may turn, so that a completion may depend on what
     was asked beside it, and two runs may differ. A prompt with nothing beside it is completed as with
-    one slot. Questions on one medium stay in one slot and follow each other there, so that its evidence
-    is read once; slots compute questions on different media at once.
+    one slot. Questions on one medium follow each other in one slot, so that its evidence is read once as a
+    rule; only questions on different media are computed at once. Few cores gain little from slots: reading
+    evidence keeps them all busy already.
 
     Args:
         model: a name of ``lavis weights list``, or the path of a .gguf file.

@@ -143,12 +143,14 @@ class OpenAIReasoner(Reasoner):
         )
 
     def prepare(self) -> None:
-        """Read the key, unless that is done.
+        """Read the key and load the client's library, unless that is done.
 
         Raises:
             ReasonerError: the key's variable is not set (names it).
         """
         if self._key is None:
+            import openai  # noqa: F401 - a second of work that the first call need not wait for
+
             self._key = read_key(self.api_key_env, self.base_url)
 
     def take_share(self, rank: int, world_size: int) -> None:

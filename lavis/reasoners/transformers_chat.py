@@ -387,6 +387,10 @@ class TransformersReasoner(Reasoner):
         """Return how many tokens of the context a prompt takes; loads the tokenizer, not the model."""
         return len(self._encode(prompt))
 
+    def reply_tokens(self, prompt: Prompt) -> int:
+        """Return how many tokens of the context a reply may take: a choice is not cut at ``max_tokens``."""
+        return max(prompt.max_tokens, self._chat.guide(prompt).longest if prompt.choices else 0)
+
     def identity(self) -> dict[str, Any]:
         """Return the model by its fingerprint, the libraries and what else decides a completion."""
         if self._identity is None:
@@ -468,7 +472,7 @@ class TransformersReasoner(Reasoner):
         try:
             row.tokens = self._encode(row.prompt)
             row.guide = self._chat.guide(row.prompt) if row.prompt.choices else None
-            row.n_new = max(row.prompt.max_tokens, row.guide.longest if row.guide else 0)
+            row.n_new = self.reply_tokens(row.prompt)
             if self.context_tokens is not None and len(row.tokens) + row.n_new > self.context_tokens:
                 raise ContextTooLongError(
                     f"A prompt of {len(row.tokens)} tokens and {row.n_new} to generate exceed the context of "

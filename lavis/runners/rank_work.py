@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import sys
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -88,7 +89,9 @@ class RankWork:
             RunStoppedError: asked to stop, or the budget is spent.
             LavisError: the run cannot go on.
         """
-        todo = array("q", self._left(split, dataset, mine, journaled))
+        keys = (question_key(split, dataset.question_id(index)) for index in mine)
+        left = journaled.unfinished(keys, failed_too=self.retry_failed)
+        todo = array("q", itertools.compress(mine, left))
         progress = Progress(len(mine), kept=len(mine) - len(todo), reasoners=self.model.reasoners, ledger=bench.ledger)
         self._progress, self._bench = progress, bench
         journal = Journal(self.folder.journal, self.peers.rank)
@@ -108,14 +111,6 @@ class RankWork:
     def timing(self) -> dict[str, Any]:
         """Return what belongs to this start and not to the results."""
         return {"cached_input_tokens": self._cached_tokens, "retries": dict(sorted(self._retries.items()))}
-
-    def _left(
-        self, split: str, dataset: QuestionDataset, mine: Iterable[int], journaled: JournalReader
-    ) -> Iterable[int]:
-        for index in mine:
-            key = question_key(split, dataset.question_id(index))
-            if key not in journaled or (self.retry_failed and journaled.failed(key)):
-                yield index
 
     async def _answer(
         self,

@@ -68,8 +68,9 @@ class JournalReader:
         return order[first].astype(np.int64)
 
     def _position(self, key: str) -> int | None:
-        at = int(np.searchsorted(self._sorted, np.uint64(_hash(key))))
-        return int(self._order[at]) if at < len(self._sorted) and int(self._sorted[at]) == _hash(key) else None
+        wanted = _hash(key.encode())
+        at = int(np.searchsorted(self._sorted, np.uint64(wanted)))
+        return int(self._order[at]) if at < len(self._sorted) and int(self._sorted[at]) == wanted else None
 
     def __contains__(self, key: object) -> bool:
         return isinstance(key, str) and self._position(key) is not None
@@ -81,6 +82,22 @@ class JournalReader:
         """Return whether a question has lines, and all of them say that it failed."""
         position = self._position(key)
         return position is not None and bool(self._failed[position])
+
+    def unfinished(self, keys: Iterable[str], *, failed_too: bool) -> npt.NDArray[np.bool_]:
+        """Return for each key whether its question is left to be asked.
+
+        Args:
+            keys: in any order; there may be many.
+            failed_too: whether a question that failed is asked again.
+        """
+        hashes = np.fromiter((_hash(key.encode()) for key in keys), dtype=np.uint64)
+        if not len(self._sorted):
+            return np.ones(len(hashes), dtype=np.bool_)
+        at = np.minimum(np.searchsorted(self._sorted, hashes), len(self._sorted) - 1)
+        left: npt.NDArray[np.bool_] = self._sorted[at] != hashes
+        if failed_too:
+            left |= np.frombuffer(self._failed, dtype=np.uint8)[self._order[at]].astype(np.bool_)
+        return left
 
     def records(self, keys: Iterable[str]) -> Iterator[dict[str, Any]]:
         """Yield records by key, in the order asked for.
@@ -107,17 +124,18 @@ class JournalReader:
                 file.close()
 
 
-def _hash(key: str) -> int:
-    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "little")
+def _hash(key: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "little")
 
 
-def _head(line: bytes, path: Path, number: int) -> tuple[str, str, int, float]:
+def _head(line: bytes, path: Path, number: int) -> tuple[bytes, str, int, float]:
     match = HEAD.match(line)
     if match is None or not line.endswith(b"}\n"):
         record = _parse(line, path, f"line {number}")
-        return record["key"], str(record.get("status", "")), 0, 0.0
+        return record["key"].encode(), str(record.get("status", "")), 0, 0.0
     usd = 0.0 if match[4] == b"null" else float(match[4])
-    return json.loads(match[1]), match[2].decode(), int(match[3]), usd
+    key = json.loads(match[1]).encode() if b"\\" in match[1] else match[1][1:-1]
+    return key, match[2].decode(), int(match[3]), usd
 
 
 def _parse(line: bytes, path: Path, place: str) -> dict[str, Any]:

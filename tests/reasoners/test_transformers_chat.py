@@ -367,6 +367,7 @@ def test_the_context_holds_prompt_and_completion(folder: Path, reasoner: Transfo
     free, held = ask(max_tokens=10), ask(choices=("word " * 20,), max_tokens=2)
     longest = reasoner._chat.guide(held).longest
     assert longest > 10
+    assert (reasoner.reply_tokens(free), reasoner.reply_tokens(held)) == (10, longest)
     for prompt, n_new in ((free, 10), (held, longest)):
         n_tokens = reasoner.count_tokens(prompt) + n_new
         enough = TransformersReasoner(model=str(folder), device="cpu", context_tokens=n_tokens)

@@ -115,7 +115,7 @@ class LRM:
         length = sum(map(len, texts))
         if settings.context_chars and length > settings.context_chars:
             limit, tokens = settings.context_chars // 4, length // 4
-            words = f"This model's maximum context length is {limit} tokens. However, your messages resulted in {tokens} tokens."
+            words = f"This model's maximum context length is {limit} tokens. However, you requested {tokens} tokens."
             return 400, _error(words, "context_length_exceeded"), {}
         if settings.max_in_flight and self.in_flight > settings.max_in_flight:
             return 429, _error("too many requests"), {"Retry-After": "0"}

@@ -52,6 +52,16 @@ def options(output_dir: Path, run_id: str, *more: str) -> list[str]:
     ]
 
 
+def server_options(output_dir: Path, run_id: str, url: str, *more: str) -> list[str]:
+    """Return evaluate.py's options for a run on such a root that asks a local server (lrm_server)."""
+    return [
+        *(option for option in options(output_dir, run_id) if not option.startswith("model.reasoner")),
+        *("model.reasoner.type=openai", "model.reasoner.model=m", "model.reasoner.api_key_env=null"),
+        f"model.reasoner.base_url={url}",
+        *more,
+    ]
+
+
 def environment(root: Path, cache: Path, **more: str) -> dict[str, str]:
     """Return the environment of such a run: its data, its own cache, one thread a process."""
     return {

@@ -14,6 +14,7 @@ from lavis.common.errors import ConfigError, ReasonerError, ReasonerUnusableErro
 from lavis.common.options import check_options, checked_class
 from lavis.common.registry import registry
 from lavis.datasets.question import Question
+from lavis.experts.evidence import Evidence
 from lavis.models.base_model import BaseModel
 from lavis.models.mexa_models.answer import Answer, Selection
 from lavis.models.mexa_models.answers import OPTION_FILTERS, PHRASE_FILTERS, extract
@@ -23,7 +24,6 @@ from lavis.models.mexa_models.pictures import pictures
 from lavis.models.mexa_models.prompts import answer_prompt
 from lavis.models.mexa_models.selectors import Selector
 from lavis.models.mexa_models.workbench import Workbench
-from lavis.experts.evidence import Evidence
 from lavis.reasoners.base import Prompt, PromptImage, Reasoner
 from lavis.reasoners.cached import CachedReasoner
 from lavis.reasoners.ledger import MeteredReasoner, Prices, read_prices

@@ -45,7 +45,8 @@ class Panel:
         self.n_workers = n_workers or usable_cores()
         self._readers: OrderedDict[str, MediaReader] = OrderedDict()
         self._media = _MediumLocks()
-        self._looking: dict[EvidenceKey, asyncio.Task[Evidence]] = {}
+        # Who is looking for the evidence of a key, and the question whose turn it was.
+        self._looking: dict[EvidenceKey, tuple[asyncio.Task[Evidence], str]] = {}
 
     def available(self, question: Question) -> list[Expert]:
         """Return the experts that the question's medium can feed, in the configuration's order."""
@@ -110,19 +111,21 @@ class Panel:
         return make() if bench.store.knows(question.media, expert.card.modality) else await self._in_thread(make)
 
     async def _evidence(self, name: str, key: EvidenceKey, question: Question, bench: Workbench) -> Evidence:
-        task = self._looking.get(key)
-        if task is None:
+        if key not in self._looking:
             task = asyncio.get_running_loop().create_task(self._fetch(name, key, question, bench))
-            self._looking[key] = task
+            self._looking[key] = (task, question.question_id)
             task.add_done_callback(lambda done: self._forget(key, done))
+        task, asker = self._looking[key]
         try:
             # A question that is given up must not take the evidence from the others that wait for it.
             return await asyncio.shield(task)
         except ModalityError as error:
+            # Whose turn it was depends on the moment; the record must not.
+            told = str(error).replace(f"Question {asker}:", f"Question {question.question_id}:", 1)
             if bench.missing_media == "error":
-                raise
+                raise ModalityError(told) from error
             card = self.experts[name][0].card
-            return Evidence(name, question.media.media_id, "", card.version, error=str(error))
+            return Evidence(name, question.media.media_id, "", card.version, error=told)
 
     def _forget(self, key: EvidenceKey, done: asyncio.Task[Evidence]) -> None:
         self._looking.pop(key, None)
