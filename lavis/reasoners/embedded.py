@@ -6,7 +6,6 @@ import functools
 import hashlib
 import importlib.metadata
 import inspect
-import os
 import threading
 import time
 from collections import OrderedDict
@@ -14,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from lavis.common.cores import usable_cores
 from lavis.common.errors import ConfigError, ContextTooLongError, ReasonerError
 from lavis.common.weights import find, weights_path
 from lavis.reasoners.base import AnswerForm, Completion, Prompt, Reasoner, Usage
@@ -24,13 +24,6 @@ from lavis.reasoners.llama_engine import Generation, LlamaEngine, Slots
 PROTOCOL = 1
 # Shared parts whose tokens are remembered, in addition to the slots'; the engine keeps about as many states.
 N_REMEMBERED = 8
-
-
-def usable_threads() -> int:
-    """Return this process's share of the cores it may use: by torchrun's LOCAL_WORLD_SIZE, at least 1."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
-    return max(1, cores // max(1, int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
 
 
 class EmbeddedReasoner(Reasoner):
@@ -63,6 +56,7 @@ class EmbeddedReasoner(Reasoner):
     answer_form: AnswerForm = "text"
     max_connections: int = 1
     context_tokens: int
+    uses_cores = True
     _load_lock: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(
@@ -82,7 +76,7 @@ class EmbeddedReasoner(Reasoner):
             raise ConfigError(f"embedded reasoner: slots is {slots}; it must be at least 1.")
         self.model = model
         self.path = _model_path(model)
-        self.n_threads = n_threads or usable_threads()
+        self.n_threads = n_threads or usable_cores()
         self.context_tokens = context_tokens
         self.slots = self.max_connections = slots
         self.seed = seed

@@ -21,7 +21,7 @@ RUN_ID = re.compile(r"[\w][\w.+-]*")
 # Where a reasoner is reached and how hard it is tried may change between two starts of a run.
 FREE_REASONER_KEYS = (
     "base_url", "api_key_env", "max_connections", "start_connections", "timeout_s", "max_call_s", "max_attempts",
-    "max_retry_s", "retry_base_s", "max_outage_s", "n_threads", "slots", "batch_size", "max_wait_s", "latency_s",
+    "max_retry_s", "retry_base_s", "max_outage_s", "n_threads", "batch_size", "max_wait_s", "latency_s",
 )  # fmt: skip
 
 

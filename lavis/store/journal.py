@@ -72,6 +72,8 @@ class Journal:
             while len(entries) < BATCH and not self._queue.empty():
                 entries.append(self._queue.get())
             batch = [entry for entry in entries if entry is not None]
+            for _, done in batch:
+                done.set_running_or_notify_cancel()  # an answer is written even if nobody waits for it any more
             if batch:
                 self._write(batch)
             if None in entries:
@@ -93,10 +95,12 @@ class Journal:
                 "What was finished before is safe; free some space and start again with the same run.run_id."
             )
             for _, done in batch:
-                done.set_exception(JournalError(self._broken))
+                if not done.cancelled():
+                    done.set_exception(JournalError(self._broken))
         else:
             for _, done in batch:
-                done.set_result(None)
+                if not done.cancelled():
+                    done.set_result(None)
 
 
 def _line(record: dict[str, Any]) -> bytes:

@@ -17,7 +17,7 @@ import pytest
 from lavis.common import weights
 from lavis.common.errors import ConfigError, ContextTooLongError, ReasonerError, WeightsError
 from lavis.reasoners import Prompt
-from lavis.reasoners.embedded import EmbeddedReasoner, usable_threads
+from lavis.reasoners.embedded import EmbeddedReasoner
 from lavis.reasoners.llama_engine import Slots
 
 MODEL = "smollm2-135m"
@@ -367,15 +367,6 @@ def test_a_damaged_file_is_named_when_it_is_loaded(tmp_path: Path) -> None:
 def test_options_out_of_range_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         EmbeddedReasoner(**options)
-
-
-def test_ranks_on_one_machine_share_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
-    alone = usable_threads()
-    monkeypatch.setenv("LOCAL_WORLD_SIZE", "1000")
-
-    assert alone >= 1
-    assert usable_threads() == 1
 
 
 BESIDE_DECORD = """

@@ -43,7 +43,9 @@ def test_a_torn_last_line_is_ignored_when_read_and_cut_when_opened(tmp_path: Pat
     torn = json.dumps(record(2)).encode()[:-9]
     journal.path.write_bytes(whole + torn)
 
-    assert list(JournalReader(tmp_path).places) == ["test:1"]
+    reader = JournalReader(tmp_path)
+    assert len(reader) == 1
+    assert "test:1" in reader
     again = Journal(tmp_path, 0)
     again.append(record(2))
     again.close()

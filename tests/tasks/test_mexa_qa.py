@@ -52,7 +52,7 @@ def test_every_question_counts_and_failures_carry_their_reason(tmp_path: Path) -
     assert (metrics["n"], metrics["answered"], metrics["unparsed"], metrics["failed"]) == (3, 1, 1, 1)
     assert metrics["failures"] == {"server gone": 1}
     aggregator = {"calls": 2, "input_tokens": 200, "output_tokens": 20, "usd": 1.0}
-    assert metrics["usage"]["aggregator"] == aggregator
+    assert metrics["usage"]["aggregator"] == {**aggregator, "by_model": {"model": aggregator}}
     assert metrics["usage"]["selector"]["calls"] == 3
     rows = json.loads((tmp_path / "r.json").read_text())
     assert [(row["answer"], row["status"], row["scores"]["exact_match"]) for row in rows] == [
