@@ -121,7 +121,8 @@ class Availability:
         self._unanswered += 1
         self.last_reason = failure.reason
         at_start = not self._answered_once and failure.cause == "connection"
-        if self.away_since is None and (at_start or self._unanswered >= AWAY_AFTER):
+        away = at_start or failure.unconnected or self._unanswered >= AWAY_AFTER
+        if self.away_since is None and away:
             self.away_since = self._first_unanswered
             self._back = asyncio.Event()
         if self.away_since is None:

@@ -53,6 +53,7 @@ class AdaptiveLimiter:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._doubling = True
         self._paused_until = 0.0
+        self._reopening: asyncio.TimerHandle | None = None
         self._latencies: list[float] = []
         self._n_congested = 0
         self._n_full = 0
@@ -73,17 +74,16 @@ class AdaptiveLimiter:
             self._admit()
 
     def pause(self, seconds: float) -> None:
-        """Admit nobody for a while: the provider asked everybody to wait."""
+        """Admit nobody for a while, whoever waits already too: the provider asked everybody to wait."""
         self._paused_until = max(self._paused_until, self._clock() + seconds)
 
     async def _enter(self) -> None:
-        while (wait_s := self._paused_until - self._clock()) > 0:
-            await asyncio.sleep(wait_s)
-        if self.in_flight < int(self.limit) and not self._waiting:
+        if self.in_flight < int(self.limit) and not self._waiting and self._clock() >= self._paused_until:
             self.in_flight += 1
             return
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(place)
+        self._admit()
         try:
             await place
         except asyncio.CancelledError:
@@ -93,11 +93,20 @@ class AdaptiveLimiter:
             raise
 
     def _admit(self) -> None:
+        pause_s = self._paused_until - self._clock()
+        if pause_s > 0:
+            if self._reopening is None:
+                self._reopening = asyncio.get_running_loop().call_later(pause_s, self._reopen)
+            return
         while self._waiting and self.in_flight < int(self.limit):
             place = self._waiting.popleft()
             if not place.done():
                 self.in_flight += 1
                 place.set_result(None)
+
+    def _reopen(self) -> None:
+        self._reopening = None
+        self._admit()
 
     def _judge(self, report: CallReport, *, full: bool) -> None:
         if report.latency_s is None and not report.congested:

@@ -126,4 +126,6 @@ def connection_cause(error: BaseException) -> str:
     if any(isinstance(one, ssl.SSLError) for one in chain):
         return "tls"
     # The transport calls a connection that was dropped a timeout too; its own words decide.
-    return "timeout" if isinstance(root_cause(error), TimeoutError) else "connection"
+    first = root_cause(error)
+    timed_out = isinstance(first, TimeoutError) or type(first).__name__.endswith("Timeout")  # aiohttp, httpcore
+    return "timeout" if timed_out else "connection"

@@ -270,23 +270,26 @@ class OpenAIReasoner(Reasoner):
                     self._server.replied()
                 else:
                     report.congested = outcome.congested
+                    # Before this place is another's; not for longer than any call would wait.
+                    if outcome.retry_after_s and outcome.retry_after_s <= self.retries.max_retry_s:
+                        limiter.pause(outcome.retry_after_s)
                     self._server.failed(outcome)
             self.monitor.limit = int(limiter.limit)
-            attempts += 1
             if isinstance(outcome, ChatReply):
                 self.monitor.waiting_for = ""
-                return outcome, attempts
+                return outcome, attempts + 1
             if not self._server.counts(outcome):
                 self.monitor.waiting_for = f"{self.base_url} is away ({outcome.reason})"
-                start, attempts = time.monotonic(), 0
+                # The outage takes no time from the call. What it met before still counts: its prompt may be
+                # what brings the server down.
+                start = time.monotonic()
                 continue
+            attempts += 1
             elapsed_s = time.monotonic() - start
             wait_s = self.retries.wait_s(outcome, attempts=attempts, elapsed_s=elapsed_s)
             if wait_s is None:
                 raise self._error(outcome, attempts, elapsed_s)
             self.monitor.retries[outcome.cause] += 1
-            if outcome.retry_after_s:
-                limiter.pause(outcome.retry_after_s)
             log.debug("%s: %s; attempt %d in %.1f s", self.model, outcome.reason, attempts + 1, wait_s)
             await asyncio.sleep(wait_s)
 
@@ -332,10 +335,12 @@ class OpenAIReasoner(Reasoner):
         body = error.body if isinstance(error.body, Mapping) else {}
         code = str(body.get("code") or body.get("type") or "")
         status = error.status_code
-        text = f"{error.message} {body}"
+        # The client repeats the message of OpenAI's form and drops any other: a list, a text, FastAPI's detail.
+        words = error.message if body.get("message") else f"{error.message} {error.body or ''}"
+        text = f"{error.message} {error.body}"
         too_long, limit, prompt = context_limits(text, code) if status in (400, 413, 422) else (False, None, None)
         return Failure(
-            self._scrub(f"HTTP {status} {error.message}"),
+            self._scrub(f"HTTP {status} {words}"),
             retryable=is_retryable_status(status),
             retry_after_s=retry_after_s(error.response.headers),
             cause=f"HTTP {status}",
@@ -346,6 +351,8 @@ class OpenAIReasoner(Reasoner):
         )
 
     def _no_response(self, error: Exception) -> Failure:
+        import httpx2
+
         cause, first = connection_cause(error), root_cause(error)
         if isinstance(first, BodyTooLargeError):
             return Failure(str(first), retryable=True, cause="damaged reply")
@@ -356,7 +363,8 @@ class OpenAIReasoner(Reasoner):
         detail = self._scrub(f"{type(first).__name__}: {first}")
         if cause == "tls":
             return Failure(f"no secure connection ({detail})", retryable=False, cause=cause)
-        return Failure(f"the connection failed ({detail})", retryable=True, cause=cause)
+        unconnected = isinstance(error.__cause__ or error, httpx2.ConnectError)
+        return Failure(f"the connection failed ({detail})", retryable=True, cause=cause, unconnected=unconnected)
 
     def _scrub(self, text: str) -> str:
         """Take the key out of a text; providers repeat it in their errors."""

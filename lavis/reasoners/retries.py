@@ -28,6 +28,7 @@ class Failure:
         limit_tokens: of the model's context, where a response says that a prompt is too long for it.
         prompt_tokens: of that prompt, where the response says it.
         too_long: whether the response says so.
+        unconnected: whether no connection was made, so that the request never left.
     """
 
     reason: str
@@ -38,6 +39,7 @@ class Failure:
     limit_tokens: int | None = None
     prompt_tokens: int | None = None
     too_long: bool = False
+    unconnected: bool = False
 
     @property
     def congested(self) -> bool:

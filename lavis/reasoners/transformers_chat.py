@@ -194,8 +194,7 @@ class TransformersReasoner(Reasoner):
         until_s = time.monotonic() + self.max_wait_s
         with contextlib.suppress(queue.Empty):
             while row is not None:
-                if row.future.set_running_or_notify_cancel():  # whoever asked may have gone
-                    rows.append(row)
+                rows.append(row)
                 if len(rows) == self.batch_size:
                     break
                 row = waiting.get(timeout=max(0.0, until_s - time.monotonic()))

@@ -125,6 +125,9 @@ def _article(question: Question, answer: Answer, headline: str) -> Iterator[str]
     for evidence in answer.evidence:
         text = evidence.text or f"no evidence: {evidence.error}"
         yield f"<details><summary>{html.escape(evidence.expert)}</summary><pre>{html.escape(text)}</pre></details>\n"
+    if answer.shortened:
+        taken = "; ".join(answer.shortened)
+        yield f'<div class="dim">shortened to fit the context: {html.escape(taken)}</div>\n'
     if answer.completion is not None:
         completion = answer.completion
         spoken = completion.text if not completion.reasoning else f"{completion.reasoning}\n\n{completion.text}"

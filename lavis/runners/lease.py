@@ -46,7 +46,7 @@ class Lease:
         """Remove the file, if it is still this start's."""
         self._ended.set()
         self._renewer.join()
-        if self._read().get("token") == self._token:
+        if _read(self.path).get("token") == self._token:
             self.path.unlink(missing_ok=True)
 
     def _make(self) -> bool:
@@ -66,7 +66,7 @@ class Lease:
         """
         seen, since = renewed_at(self.path), time.monotonic()
         while self.path.exists():
-            owner = self._read()
+            owner = _read(self.path)
             here = owner.get("host") == socket.gethostname()
             alive = here and owner["born"] == _born(owner["pid"])
             if alive or (not here and renewed_at(self.path) != seen):
@@ -75,17 +75,19 @@ class Lease:
                     "Wait for it, stop it, or choose another run.run_id."
                 )
             if here or time.monotonic() - since > PATIENCE_S:
-                self._clear_away()
+                self._clear_away(owner)
                 return
             time.sleep(RENEW_S / 10)
 
-    def _clear_away(self) -> None:
+    def _clear_away(self, dead: dict[str, Any]) -> None:
         """Take a dead start's file out of the way; of two that find it, one rename succeeds."""
         away = self.path.with_name(f".{self.path.name}.{self._token}")
         try:
             os.rename(self.path, away)
         except FileNotFoundError:
             return
+        if _read(away).get("token") != dead.get("token"):  # another start was quicker, and this is its file
+            os.rename(away, self.path)
         away.unlink(missing_ok=True)
 
     def _renew(self) -> None:
@@ -93,14 +95,15 @@ class Lease:
             try:
                 os.utime(self.path)
             except OSError:  # the folder is gone or full: the journal will say so
-                return
+                continue
 
-    def _read(self) -> dict[str, Any]:
-        try:
-            owner: dict[str, Any] = json.loads(self.path.read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):  # just being written, or just given back
-            return {}
-        return owner
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        owner: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # just being written, or just given back
+        return {}
+    return owner
 
 
 def renewed_at(path: Path) -> int:

@@ -64,13 +64,13 @@ class EvidenceShards:
             file.seek(offset)
             data = file.read(size)
         try:
-            wrapped: dict[str, Any] = json.loads(data)
+            wrapped = json.loads(data)
         except ValueError:
-            wrapped = {}
-        entry: dict[str, Any] | None = wrapped.get("entry")
-        if wrapped.get("sha256") != digest(entry):
+            wrapped = None
+        if not isinstance(wrapped, dict) or wrapped.get("sha256") != digest(wrapped.get("entry")):
             logger.warning("Damaged entry %s in %s is ignored and will be computed again.", key, self.paths[number])
             return None
+        entry: dict[str, Any] = wrapped["entry"]
         return entry
 
     def close(self) -> None:

@@ -35,6 +35,7 @@ class Handler(BaseHTTPRequestHandler):
     """Plays the next answer of the server's script; the last one is repeated."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: Provider
 
     def do_POST(self) -> None:

@@ -54,7 +54,7 @@ def shorten(
 def _thin(kept: list[Evidence], at: int, fits: Callable[[Sequence[Evidence]], bool]) -> tuple[list[Evidence], str]:
     """Keep the heading and as many evenly spread lines of one report as fit."""
     report = kept[at]
-    heading, *lines = report.text.split("\n")
+    heading, *lines = report.text.lstrip("\n").split("\n")
 
     def with_lines(n: int) -> list[Evidence]:
         chosen = [lines[index] for index in spread(len(lines), n)]

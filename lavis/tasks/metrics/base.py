@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+from array import array
 from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
 
 from lavis.datasets.question import Question
 
@@ -39,33 +43,46 @@ class Metric:
 
 
 class Tally:
-    """Counts scores as they come; holds sums, and one entry a content where the metric counts by content."""
+    """Counts scores as they come; holds sums, and 18 bytes a question where the metric counts by content."""
 
     def __init__(self, metric: Metric) -> None:
         self.metric = metric
         self._sums: dict[str, tuple[float, int]] = {}
-        self._best: dict[str, tuple[str, float]] = {}
+        self._categories: dict[str, int] = {}
+        self._contents, self._category_of, self._scores = array("Q"), array("H"), array("d")
 
     def add(self, question: Question, score: float) -> None:
         """Count one question's score, 0 … 1."""
         category = self.metric.category(question)
         if self.metric.content_key is None:
-            self._count(category, score)
+            self._count(category, score, 1)
             return
-        key = self.metric.content_key(question)
-        category, so_far = self._best.get(key, (category, 0.0))
-        self._best[key] = (category, max(so_far, score))
+        content = hashlib.blake2b(self.metric.content_key(question).encode(), digest_size=8).digest()
+        self._contents.append(int.from_bytes(content, "little"))
+        self._category_of.append(self._categories.setdefault(category, len(self._categories)))
+        self._scores.append(score)
 
-    def _count(self, category: str, score: float) -> None:
+    def _count(self, category: str, score: float, n: int) -> None:
         total, count = self._sums.get(category, (0.0, 0))
-        self._sums[category] = (total + score, count + 1)
+        self._sums[category] = (total + score, count + n)
+
+    def _count_contents(self) -> None:
+        """Count each content once: in the category of its first question, with the best of its scores."""
+        contents = np.frombuffer(self._contents, dtype=np.uint64)
+        order = np.argsort(contents, kind="stable")
+        first = np.flatnonzero(np.r_[True, np.diff(contents[order].astype(np.int64)) != 0])
+        best = np.maximum.reduceat(np.frombuffer(self._scores)[order], first)
+        categories = np.frombuffer(self._category_of, dtype=np.uint16)[order][first]
+        self._sums = {}
+        for name, number in self._categories.items():
+            chosen = best[categories == number]
+            if len(chosen):
+                self._count(name, float(chosen.sum()), len(chosen))
 
     def summary(self) -> MetricSummary:
         """Return the means so far."""
-        if self._best:
-            self._sums = {}
-            for category, score in self._best.values():
-                self._count(category, score)
+        if self._contents:
+            self._count_contents()
         n = sum(count for _, count in self._sums.values())
         right = sum(total for total, _ in self._sums.values())
         return MetricSummary(
