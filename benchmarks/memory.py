@@ -18,7 +18,12 @@ from runs import ROOT
 from serving import CONFIG, SYNTHETIC, synthetic_root
 
 SIZES = (1_000, 100_000)
-OPTIONS = [*SYNTHETIC, "model.reasoner.type=scripted", "model.reasoner.max_connections=32"]
+OPTIONS = [
+    *SYNTHETIC,
+    "model.reasoner.type=scripted",
+    "model.reasoner.default=wall",
+    "model.reasoner.max_connections=32",
+]
 BUILD = """
 import ctypes, gc, sys
 from argparse import Namespace
@@ -53,13 +58,14 @@ def working_mb(base: Path, n: int, environment: dict[str, str]) -> float:
     ]
     journal = base / "out" / f"n{n}" / "answers" / "rank0.jsonl"
     most = 0.0
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
+    with open(base / f"n{n}.log", "wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=log)
     while process.poll() is None:
         if journal.exists() and journal.stat().st_size:
             most = max(most, rss_mb(process.pid))
         time.sleep(0.05)
     if process.returncode:
-        raise SystemExit(f"the run of {n} questions ended with status {process.returncode}")
+        raise SystemExit((base / f"n{n}.log").read_text()[-2000:])
     return most
 
 

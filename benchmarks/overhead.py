@@ -19,6 +19,7 @@ from runs import ROOT, evaluate
 SCENE_QUESTIONS = 50
 OPTIONS = [
     "model.reasoner.type=scripted",
+    "model.reasoner.default=wall",
     "model.experts=[captions]",
     "model.selector.type=all",
     "datasets.sqa3d.data_type=[captions]",

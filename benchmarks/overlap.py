@@ -46,7 +46,12 @@ def main() -> None:
         slower = max(seconds["experts alone"], seconds["LRM alone"])
         print(f"both / the slower alone: {seconds['both'] / slower:.3f}")
 
-        busy = options("busy_reader", "model.reasoner.type=scripted", "model.reasoner.max_connections=8")
+        busy = options(
+            "busy_reader",
+            "model.reasoner.type=scripted",
+            "model.reasoner.default=wall",
+            "model.reasoner.max_connections=8",
+        )
         rates = {}
         for ranks in (1, 2):
             served = run_served(base, synthetic_root(base, N_BUSY), f"busy{ranks}", busy, ranks=ranks)

@@ -363,7 +363,8 @@ class OpenAIReasoner(Reasoner):
         detail = self._scrub(f"{type(first).__name__}: {first}")
         if cause == "tls":
             return Failure(f"no secure connection ({detail})", retryable=False, cause=cause)
-        unconnected = isinstance(error.__cause__ or error, httpx2.ConnectError)
+        # Over aiohttp a refused connection is called a timeout; it is none, or it would have ended above.
+        unconnected = isinstance(error.__cause__, (httpx2.ConnectError, httpx2.ConnectTimeout))
         return Failure(f"the connection failed ({detail})", retryable=True, cause=cause, unconnected=unconnected)
 
     def _scrub(self, text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -94,7 +95,7 @@ def estimate(runner: RunnerQA, *, output_tokens: int, latency_s: float | None, m
         roles.insert(0, _role("selector", chooser, questions, choice_tokens, output_tokens, runner))
     seconds = None
     if latency_s is not None:
-        connections = int(model["reasoner"].get("max_connections") or 1)
+        connections = int(_option(model["reasoner"], "max_connections"))
         seconds = math.ceil(sum(role.calls for role in roles) / connections) * latency_s
         notes.append(f"{latency_s:g} s a call (--latency-s), {connections} connections.")
     return Estimate(questions, media, looks, tuple(roles), seconds, tuple(notes))
@@ -102,9 +103,17 @@ def estimate(runner: RunnerQA, *, output_tokens: int, latency_s: float | None, m
 
 def without_asking(config: Any) -> None:
     """Let a configuration be built without a key, a server or a model; prompts stay what they are."""
-    given = config.model.reasoner
-    form = given.get("answer_form") or registry.require("reasoner", given.type).answer_form
+    form = _option(config.model.reasoner, "answer_form")
     config.model.reasoner = {"type": "scripted", "answer_form": form}
+
+
+def _option(node: Mapping[str, Any], name: str) -> Any:
+    """Return an option of a reasoner: as it is configured, or else as its class has it."""
+    if node.get(name) is not None:
+        return node[name]
+    reasoner = registry.require("reasoner", node["type"])
+    parameter = inspect.signature(reasoner).parameters.get(name)
+    return getattr(reasoner, name) if parameter is None else parameter.default
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,20 @@ def server_options(output_dir: Path, run_id: str, url: str, *more: str) -> list[
     ]
 
 
+def server_options(url: str, output_dir: Path, run_id: str, *more: str) -> list[str]:
+    """Return the options of a run that asks a server (``lrm_server``); waits between attempts are short."""
+    scripted = [one for one in options(output_dir, run_id) if not one.startswith("model.reasoner.")]
+    return [
+        *scripted,
+        "model.reasoner.type=openai",
+        f"model.reasoner.base_url={url}",
+        "model.reasoner.model=m",
+        "model.reasoner.api_key_env=null",
+        "model.reasoner.retry_base_s=0.05",
+        *more,
+    ]
+
+
 def environment(root: Path, cache: Path, **more: str) -> dict[str, str]:
     """Return the environment of such a run: its data, its own cache, one thread a process."""
     return {
@@ -74,11 +90,11 @@ def environment(root: Path, cache: Path, **more: str) -> dict[str, str]:
     }
 
 
-def command(opts: list[str], *, ranks: int = 1, config: str = CONFIG) -> list[str]:
-    """Return the command line: plain Python for one rank, torchrun for several."""
+def command(opts: list[str], *, ranks: int = 1, config: str = CONFIG, torchrun: tuple[str, ...] = ()) -> list[str]:
+    """Return the command line: plain Python for one rank, torchrun for several, with further words for it."""
     launcher = [sys.executable]
     if ranks > 1:
-        launcher += ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={ranks}"]
+        launcher += ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={ranks}", *torchrun]
     return [*launcher, "evaluate.py", "--cfg-path", config, "--options", *opts]
 
 
@@ -95,6 +111,26 @@ def run(
         timeout=180,
         check=False,
     )
+
+
+def journaled(folder: Path) -> list[dict[str, Any]]:
+    """Return every whole line of a run's journals, rank by rank."""
+    return [
+        json.loads(line)
+        for path in sorted((folder / "answers").glob("rank*.jsonl"))
+        for line in path.read_bytes().splitlines(keepends=True)
+        if line.endswith(b"\n")
+    ]
+
+
+def wait_until(true: Callable[[], bool], process: subprocess.Popen[str], *, seconds: float = 120.0) -> None:
+    """Wait for something to become true while a process runs."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            raise AssertionError(f"it did not happen; exit status {process.poll()}")
+        time.sleep(0.02)
 
 
 def metrics(folder: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ if [ -n "${SQA3D_ROOT:-}" ]; then
 else
     config=projects/mexa/eval/sqa3d_sample.yaml
 fi
+[ -z "${RUN_ID:-}" ] || set -- "$@" --options "run.run_id=$RUN_ID"
 "$LAVIS_PYTHON" -m lavis.cli weights fetch --for "$config" "$@" >&2
 
 if [ "${NPROC:-1}" -gt 1 ]; then
