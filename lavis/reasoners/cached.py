@@ -9,10 +9,11 @@ from concurrent.futures import Executor
 from typing import Any
 
 from lavis.reasoners.base import Completion, Prompt, Reasoner
+from lavis.reasoners.wrapped import WrappedReasoner
 from lavis.store.completion_cache import CompletionCache
 
 
-class CachedReasoner(Reasoner):
+class CachedReasoner(WrappedReasoner):
     """Looks a prompt up before it asks; keeps what came whole where the temperature is 0.
 
     Args:
@@ -23,15 +24,10 @@ class CachedReasoner(Reasoner):
     """
 
     def __init__(self, inner: Reasoner, cache: CompletionCache, marker: str, files: Executor | None = None) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.cache = cache
         self.marker = marker
         self.files = files
-        self.model = inner.model
-        self.max_connections = inner.max_connections
-        self.answer_form = inner.answer_form
-        self.context_tokens = inner.context_tokens
-        self.sees_images, self.writes_json = inner.sees_images, inner.writes_json
         self._identity = inner.identity()
         self.repeatable = self._identity.get("temperature", 0) == 0
 
@@ -61,19 +57,3 @@ class CachedReasoner(Reasoner):
 
     async def _in_thread(self, work: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self.files, work)
-
-    def identity(self) -> dict[str, Any]:
-        """Return the inner reasoner's identity."""
-        return self.inner.identity()
-
-    def count_tokens(self, prompt: Prompt) -> int:
-        """Count as the inner reasoner does."""
-        return self.inner.count_tokens(prompt)
-
-    def reply_tokens(self, prompt: Prompt) -> int:
-        """Allow what the inner reasoner allows."""
-        return self.inner.reply_tokens(prompt)
-
-    def close(self) -> None:
-        """Close the inner reasoner."""
-        self.inner.close()

@@ -17,17 +17,18 @@ UNFINISHED_THINKING = re.compile(r"\A\s*<think>(?P<reasoning>.*)\Z", re.DOTALL)
 CONTEXT_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"})
 CONTEXT_WORDS = re.compile(
     r"context (?:length|size|window)|context_length|prompt is too long|input is too long|maximum number of tokens|"
-    r"longer than the model",
+    r"longer than the (?:model|maximum model)|tokens exceed the configured limit|maximum prompt length",
     re.IGNORECASE,
 )
 LIMIT_TOKENS = re.compile(
-    r"(?:context length (?:is|of|\()|context (?:size|window)(?: is| of)? ?\(?|n_ctx\W+|"
-    r"maximum number of tokens allowed \(|tokens > )\s*(\d+)",
+    r"(?:context length (?:is(?: only)?|of|\()|context (?:size|window)(?: is| of)? ?\(?|n_ctx\W+|"
+    r"maximum number of tokens allowed \(?|maximum model length of|configured limit of|maximum prompt length is|"
+    r"tokens > )\s*(\d+)",
     re.IGNORECASE,
 )
 PROMPT_TOKENS = re.compile(
-    r"(?:resulted in|requested(?: a total of)?|contains at least|input token count \(|input \(|n_prompt_tokens\W+|"
-    r"too long: )\s*(\d+)",
+    r"(?:resulted in|you passed|requested(?: a total of)?|contains(?: at least)?|request has|input token count \(|"
+    r"input \(|prompt \((?:total )?length|n_prompt_tokens\W+|too long: |request \()\s*(\d+)",
     re.IGNORECASE,
 )
 

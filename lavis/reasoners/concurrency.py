@@ -58,6 +58,8 @@ class AdaptiveLimiter:
         self._n_congested = 0
         self._n_full = 0
         self._n_ended = 0
+        # Set where a window begins: while the limit doubles, it would run ahead of what has ended.
+        self._window = max(MIN_WINDOW, int(self.limit))
         self._quiet_s: float | None = None
 
     @asynccontextmanager
@@ -118,7 +120,7 @@ class AdaptiveLimiter:
             self._latencies.append(report.latency_s)
             if self._doubling and full and not report.congested:
                 self._set(self.limit + 1)
-        if self._n_ended >= max(MIN_WINDOW, int(self.limit)):
+        if self._n_ended >= self._window:
             self._end_window()
 
     def _end_window(self) -> None:
@@ -139,6 +141,7 @@ class AdaptiveLimiter:
             self._quiet_s = min(median_s, 0.95 * quiet_s + 0.05 * median_s)
         self._latencies.clear()
         self._n_ended = self._n_full = self._n_congested = 0
+        self._window = max(MIN_WINDOW, int(self.limit))
 
     def _set(self, limit: float) -> None:
         self.limit = min(float(self.maximum), max(1.0, limit))

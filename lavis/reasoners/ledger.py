@@ -7,8 +7,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from lavis.common import event_loop
 from lavis.common.errors import ConfigError, RunStoppedError
 from lavis.reasoners.base import Completion, Prompt, Reasoner, Usage
+from lavis.reasoners.wrapped import WrappedReasoner
 
 PER_MTOK = 1e-6
 
@@ -177,22 +179,15 @@ class Ledger:
         return None
 
 
-class MeteredReasoner(Reasoner):
+class MeteredReasoner(WrappedReasoner):
     """A reasoner whose calls a ledger admits and counts."""
 
     def __init__(self, inner: Reasoner, ledger: Ledger) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.ledger = ledger
-        self.model = inner.model
-        self.answer_form = inner.answer_form
-        self.max_connections = inner.max_connections
-        self.context_tokens = inner.context_tokens
-        self.sees_images, self.writes_json = inner.sees_images, inner.writes_json
 
     def complete(self, prompt: Prompt) -> Completion:
         """Complete a prompt from a thread of one's own."""
-        from lavis.common import event_loop
-
         return event_loop.run(self.acomplete(prompt))
 
     async def acomplete(self, prompt: Prompt) -> Completion:
@@ -209,15 +204,3 @@ class MeteredReasoner(Reasoner):
             self.ledger.leave(place)
             raise
         return self.ledger.settle(place, self.inner, completion)
-
-    def identity(self) -> dict[str, Any]:
-        """Return the inner reasoner's identity."""
-        return self.inner.identity()
-
-    def count_tokens(self, prompt: Prompt) -> int:
-        """Count as the inner reasoner does."""
-        return self.inner.count_tokens(prompt)
-
-    def reply_tokens(self, prompt: Prompt) -> int:
-        """Allow what the inner reasoner allows."""
-        return self.inner.reply_tokens(prompt)

@@ -118,14 +118,25 @@ def root_cause(error: BaseException) -> BaseException:
 
 def connection_cause(error: BaseException) -> str:
     """Return why no response came: ``tls``, ``timeout`` or ``connection``."""
-    chain: list[BaseException] = []
-    one: BaseException | None = error
-    while one is not None and one not in chain:
-        chain.append(one)
-        one = one.__cause__ or one.__context__
-    if any(isinstance(one, ssl.SSLError) for one in chain):
+    if any(isinstance(one, ssl.SSLError) for one in _chain(error)):
         return "tls"
     # The transport calls a connection that was dropped a timeout too; its own words decide.
     first = root_cause(error)
     timed_out = isinstance(first, TimeoutError) or type(first).__name__.endswith("Timeout")  # aiohttp, httpcore
     return "timeout" if timed_out else "connection"
+
+
+def never_connected(error: BaseException) -> bool:
+    """Return whether no connection was made (refused, no such host), so that the request never left."""
+    # By name, since either transport may be absent; the one over aiohttp calls much else a ConnectTimeout.
+    names = {base.__name__ for one in _chain(error) for base in type(one).__mro__}
+    return bool(names & {"ConnectError", "ClientConnectorError"})
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    chain: list[BaseException] = []
+    one: BaseException | None = error
+    while one is not None and one not in chain:
+        chain.append(one)
+        one = one.__cause__ or one.__context__
+    return chain

@@ -21,6 +21,7 @@ from lavis.reasoners.openai_client import (
     BodyTooSlowError,
     checked_url,
     connection_cause,
+    never_connected,
     open_client,
     read_key,
     root_cause,
@@ -239,11 +240,16 @@ class OpenAIReasoner(Reasoner):
                 request = self._request(messages) | {"response_format": response_format(schema)}
                 return *await self._call(request), True
             except RefusedError as error:
-                if self.structured == "server" or not UNSUPPORTED.search(error.failure.reason):
+                if not self._lacks_schemas(request, error.failure):
                     raise
                 log.info("%s knows no JSON schemas (%s); replies are parsed instead", self.model, error.failure.reason)
                 self._server_has_schemas = False
         return *await self._call(self._request(asked_in_words(messages, schema))), False
+
+    def _lacks_schemas(self, request: Mapping[str, Any], failure: Failure) -> bool:
+        """Return whether a server refused nothing but the schema, which can then be asked for in words."""
+        asked = "response_format" in request and self.structured == "auto"
+        return asked and not failure.retryable and UNSUPPORTED.search(failure.reason) is not None
 
     def _request(self, messages: list[dict[str, Any]]) -> dict[str, Any]:
         request: dict[str, Any] = {"model": self.model, "messages": messages, **self.extra_body}
@@ -273,7 +279,8 @@ class OpenAIReasoner(Reasoner):
                     # Before this place is another's; not for longer than any call would wait.
                     if outcome.retry_after_s and outcome.retry_after_s <= self.retries.max_retry_s:
                         limiter.pause(outcome.retry_after_s)
-                    self._server.failed(outcome)
+                    if not self._lacks_schemas(request, outcome):
+                        self._server.failed(outcome)
             self.monitor.limit = int(limiter.limit)
             if isinstance(outcome, ChatReply):
                 self.monitor.waiting_for = ""
@@ -351,8 +358,6 @@ class OpenAIReasoner(Reasoner):
         )
 
     def _no_response(self, error: Exception) -> Failure:
-        import httpx2
-
         cause, first = connection_cause(error), root_cause(error)
         if isinstance(first, BodyTooLargeError):
             return Failure(str(first), retryable=True, cause="damaged reply")
@@ -363,9 +368,8 @@ class OpenAIReasoner(Reasoner):
         detail = self._scrub(f"{type(first).__name__}: {first}")
         if cause == "tls":
             return Failure(f"no secure connection ({detail})", retryable=False, cause=cause)
-        # Over aiohttp a refused connection is called a timeout; it is none, or it would have ended above.
-        unconnected = isinstance(error.__cause__, (httpx2.ConnectError, httpx2.ConnectTimeout))
-        return Failure(f"the connection failed ({detail})", retryable=True, cause=cause, unconnected=unconnected)
+        reason = f"the connection failed ({detail})"
+        return Failure(reason, retryable=True, cause=cause, unconnected=never_connected(error))
 
     def _scrub(self, text: str) -> str:
         """Take the key out of a text; providers repeat it in their errors."""

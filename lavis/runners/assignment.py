@@ -5,6 +5,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 
 def chosen_indices(n: int, limit: int | None, *, spread: bool) -> Sequence[int]:
     """Return the indices of the questions that a run asks.
@@ -36,18 +38,15 @@ def assign(media_ids: Iterable[str], world_size: int) -> list[array[int]]:
         For each rank the positions of its questions. 8 bytes a position: there may be many.
     """
     numbers: dict[str, int] = {}
-    medium = array("q", (numbers.setdefault(media_id, len(numbers)) for media_id in media_ids))
-    sizes = array("q", bytes(8 * len(numbers)))
-    for number in medium:
-        sizes[number] += 1
+    first_seen = (numbers.setdefault(media_id, len(numbers)) for media_id in media_ids)
+    medium = np.fromiter(first_seen, dtype=np.int64)
+    sizes = np.bincount(medium, minlength=len(numbers))
     loads = [0] * world_size
-    rank_of = array("q", bytes(8 * len(numbers)))
+    rank_of = np.zeros(len(numbers), dtype=np.int64)
     for number in sorted(range(len(numbers)), key=lambda number: (-sizes[number], number)):
         rank_of[number] = loads.index(min(loads))
-        loads[rank_of[number]] += sizes[number]
-    # Numbers were given by first appearance; sorting by them is stable.
-    order = sorted(range(len(medium)), key=medium.__getitem__)
-    ranks = [array("q") for _ in range(world_size)]
-    for position in order:
-        ranks[rank_of[medium[position]]].append(position)
-    return ranks
+        loads[rank_of[number]] += int(sizes[number])
+    # Numbers were given by first appearance; a stable sort by them keeps the questions of a medium in order.
+    order = np.argsort(medium, kind="stable")
+    ranks = rank_of[medium[order]]
+    return [array("q", order[ranks == rank].astype(np.int64).tobytes()) for rank in range(world_size)]

@@ -46,13 +46,11 @@ def test_it_starts_at_eight_and_no_higher_than_its_maximum() -> None:
 
 
 def test_it_doubles_each_round_up_to_the_maximum_and_stays_there() -> None:
+    """8, 16, 32: three rounds of 56 calls; growing by quarters, 100 calls would reach about 30."""
     limiter = AdaptiveLimiter(64)
 
-    limits = [play(limiter, 16), play(limiter, 32), play(limiter, 400), play(limiter, 400)]
-
-    assert limits[0] > 8
-    assert limits[1] >= 1.5 * limits[0]
-    assert limits[2:] == [64, 64]
+    assert 8 < play(limiter, 20) < 30
+    assert [play(limiter, 100), play(limiter, 400)] == [64, 64]
 
 
 def test_what_is_not_used_does_not_grow() -> None:
@@ -83,22 +81,20 @@ def test_few_refusals_are_noise() -> None:
 
 
 def test_after_the_first_bad_window_it_grows_by_quarters() -> None:
-    limiter = AdaptiveLimiter(1000, start=64)
+    limiter = AdaptiveLimiter(64, start=64)
     shrunk = play(limiter, 64, refused_every=2)
 
     assert shrunk == pytest.approx(32, abs=1)
-    grown = play(limiter, int(shrunk))
-    assert grown == pytest.approx(1.25 * shrunk, abs=1)
+    assert play(limiter, int(shrunk)) == pytest.approx(shrunk)  # a window that was half empty
+    assert play(limiter, 6 * int(shrunk)) >= 1.25 * 1.25 * shrunk
 
 
 def test_rising_latency_shrinks_it_and_is_forgiven_where_it_stays() -> None:
-    limiter = AdaptiveLimiter(1000, start=32)
-    quiet = play(limiter, 320, latency_s=1.0)
+    limiter = AdaptiveLimiter(32, start=32)
 
-    # As many calls as one window takes; 1.9 times the quiet median is no congestion, 2.1 times is.
-    assert play(limiter, int(quiet), latency_s=1.9) >= quiet
-    before = limiter.limit
-    assert play(limiter, int(before), latency_s=2.5) == pytest.approx(0.8 * before, abs=1)
+    # Windows of 32 calls. 1.9 times the quiet median is no congestion, 2.5 times is.
+    assert [play(limiter, 32, latency_s=latency_s) for latency_s in (1.0, 1.9)] == [32, 32]
+    assert play(limiter, 32, latency_s=2.5) == pytest.approx(0.8 * 32)
 
     # Answers that are longer for good are what is usual after a while.
     for _ in range(60):
@@ -265,15 +261,15 @@ def test_6_percent_of_random_429_do_not_shrink_it(run_calls: Callable[..., tuple
 
 def test_it_settles_near_what_a_server_takes(run_calls: Callable[..., tuple[int, dict[str, Any]]]) -> None:
     """The server refuses the 13th call; 64 connections are configured."""
-    limit, stats = run_calls(700, 64, latency_s=0.1, max_in_flight=12)
+    limit, stats = run_calls(500, 64, latency_s=0.05, max_in_flight=12)
 
     assert 6 <= limit <= 26
-    assert stats["calls"] < 2 * 700  # most calls are taken
+    assert stats["calls"] < 2 * 500  # most calls are taken
 
 
 def test_a_server_whose_calls_queue_is_asked_less(run_calls: Callable[..., tuple[int, dict[str, Any]]]) -> None:
     """It works on 8 at once, so that with 96 in flight a reply takes twelve times as long."""
-    limit, stats = run_calls(500, 96, latency_s=0.1, capacity=8)
+    limit, stats = run_calls(400, 96, latency_s=0.05, capacity=8)
 
-    assert limit < 48
-    assert stats["most_in_flight"] < 96
+    assert limit <= 72
+    assert stats["most_in_flight"] < 96  # it is noticed on the way up

@@ -62,3 +62,31 @@ def test_retry_after_in_its_forms() -> None:
     assert retry_after_s({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0.0
     assert [retry_after_s({"retry-after": text}) for text in ("soon", "-5", "nan", "")] == [None] * 4
     assert retry_after_s({}) is None
+
+
+def test_what_is_asked_for_beyond_the_time_left_is_an_end() -> None:
+    failure = Failure("HTTP 429", retryable=True, retry_after_s=30.0)
+
+    assert RetryPolicy(max_retry_s=29.0).wait_s(failure, attempts=1, elapsed_s=0.0) is None
+    assert RetryPolicy(max_retry_s=40.0).wait_s(failure, attempts=1, elapsed_s=20.0) is None
+    assert RetryPolicy(max_retry_s=40.0).wait_s(failure, attempts=1, elapsed_s=0.0) is not None
+
+
+@pytest.mark.parametrize(
+    ("failure", "congested", "unreachable"),
+    [
+        (Failure("x", True, cause="HTTP 429", status=429), True, False),
+        (Failure("x", True, cause="HTTP 529", status=529), True, False),
+        (Failure("x", True, cause="HTTP 503", status=503), True, True),
+        (Failure("x", True, cause="HTTP 502", status=502), False, True),
+        (Failure("x", True, cause="HTTP 500", status=500), False, False),
+        (Failure("x", False, cause="HTTP 400", status=400), False, False),
+        (Failure("x", True, cause="timeout"), False, True),
+        (Failure("x", True, cause="connection"), False, True),
+        (Failure("x", True, cause="empty reply"), False, False),
+        (Failure("x", False, cause="tls"), False, False),
+    ],
+)
+def test_a_failure_says_whom_it_is_about(failure: Failure, congested: bool, unreachable: bool) -> None:
+    """Congestion shrinks what is in flight; an unreachable server is waited for."""
+    assert (failure.congested, failure.unreachable) == (congested, unreachable)

@@ -74,15 +74,15 @@ def test_caches_that_cannot_be_written_are_said_once_and_do_not_end_a_run(
 def test_a_clock_that_is_set_back_changes_no_result(
     root: Path, server: Running, undisturbed: Path, tmp_path: Path
 ) -> None:
-    """From its 20th look on, the process is told that it is an hour earlier, and each time earlier still."""
+    """From its fifth look on, the process is told that it is an hour earlier, and each time earlier still."""
     code = (
         "import itertools, os, time\n"
         "real, looks = time.time, itertools.count()\n"
         "def set_back():\n"
         "    n = next(looks)\n"
-        "    if n == 20:\n"
+        "    if n == 5:\n"
         "        open(os.environ['SET_BACK'], 'w').close()\n"
-        "    return real() - 3600.0 * max(0, n - 19)\n"
+        "    return real() - 3600.0 * max(0, n - 4)\n"
         "time.time = set_back\n"
     )
     env = {**environment(root, tmp_path / "cache"), **hook(tmp_path / "hook", code), "SET_BACK": str(tmp_path / "did")}

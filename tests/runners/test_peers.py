@@ -127,9 +127,7 @@ def test_waiting_ends_when_all_are_done_or_one_is_asked_to_stop(
     assert folder.alive(0).exists(), "who waits shows that it is there"
 
 
-def test_watching_beats_and_ends_with_what_another_rank_met(
-    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_watching_beats_and_ends_with_what_another_rank_met(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peers_module, "BEAT_S", 0.05)
 
     async def watch() -> None:

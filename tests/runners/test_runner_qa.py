@@ -191,7 +191,7 @@ def test_a_rank_that_fails_ends_the_group_with_its_error(root: Path, tmp_path: P
     start = time.monotonic()
     ran = run(opts, environment(broken, tmp_path / "cache"), ranks=2)
     assert ran.returncode != 0
-    assert time.monotonic() - start < 60
+    assert time.monotonic() - start < 30
     assert rows[-1]["scene_id"] in ran.stderr
     assert not (tmp_path / "fails" / "metrics.json").exists()
     recorded = run(options(tmp_path, "records", "run.missing_media=record"), environment(broken, tmp_path / "cache2"))

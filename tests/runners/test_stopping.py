@@ -20,6 +20,7 @@ from sqa3d_runs import (
     ROOT,
     SCENE_QUESTIONS,
     command,
+    ended,
     environment,
     journaled,
     metrics,
@@ -99,7 +100,7 @@ def stopped(root: Path, server: Running, tmp_path_factory: pytest.TempPathFactor
     alive = process.poll() is None
     os.kill(process.pid, signal.SIGTERM)
     server.control(latency_s=0.1)
-    status = process.wait(timeout=60)
+    status = ended(process)
     return {
         **{"base": base, "env": env, "opts": opts, "pid": process.pid, "status": status, "asked": asked},
         **{"second": second, "alive": alive, "said": said.read_text(), "lines": journaled(base / "one")},
@@ -219,7 +220,7 @@ def test_a_server_that_dies_in_the_middle_and_comes_back_costs_no_question(
     assert before < N_QUESTIONS
     assert process.poll() is None
     with running(port=port):
-        assert process.wait(timeout=60) == 0, (tmp_path / "said").read_text()
+        assert ended(process) == 0, (tmp_path / "said").read_text()
     assert same(tmp_path / "one", undisturbed)
     assert asked_once(tmp_path / "one")
 
@@ -241,18 +242,20 @@ def test_a_server_with_faults_of_every_kind_loses_no_question(
 
 
 def test_a_rank_killed_under_torchrun_is_started_again_and_the_files_are_equal(root: Path, tmp_path: Path) -> None:
-    """One of two ranks is killed in the middle; torchrun starts the group anew, which goes on from the journals."""
-    env = environment(root, tmp_path / "cache")
+    """One of two ranks is killed in the middle; torchrun starts the group anew, which goes on from the journals.
+
+    Torch 2.13 leaves the addresses of the dead group in its agent's store, where the new one meets them and waits
+    for ever; the variable gives each start a store of its own.
+    """
+    env = environment(root, tmp_path / "cache", TORCH_DISABLE_SHARE_RDZV_TCP_STORE="1")
     slow = "model.reasoner.latency_s=0.15"
-    process = start(
-        options(tmp_path, "one", slow), env, tmp_path / "said", ranks=2, torchrun=("--max-restarts=1",)
-    )
+    process = start(options(tmp_path, "one", slow), env, tmp_path / "said", ranks=2, torchrun=("--max-restarts=1",))
     wait_until(lambda: n_lines(tmp_path / "one") >= 6, process)
     ranks = [pid for pid in children(process.pid) if b"evaluate.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     assert len(ranks) == 2
     os.kill(ranks[1], signal.SIGKILL)
     before = journaled(tmp_path / "one")
-    assert process.wait(timeout=120) == 0, (tmp_path / "said").read_text()
+    assert ended(process) == 0, (tmp_path / "said").read_text()
     alone = run(options(tmp_path, "alone"), environment(root, tmp_path / "other"))
     assert alone.returncode == 0, alone.stderr
     assert same(tmp_path / "one", tmp_path / "alone")

@@ -87,7 +87,8 @@ def test_ranks_are_ordered_by_number_not_by_letter(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ['with "quotes"', "back\\slash", "line\nbreak", "é – 日本 🙂", "tab\t", '", "status": "failed', "a" * 5000, ""]
+    "name",
+    ['with "quotes"', "back\\slash", "line\nbreak", "é – 日本 🙂", "tab\t", '", "status": "failed', "a" * 5000, ""],
 )
 def test_any_question_id_is_found_again(tmp_path: Path, name: str) -> None:
     write(tmp_path, record(name, "answered", answer="right"), record("other", "failed"))
@@ -108,7 +109,8 @@ def test_a_line_without_the_opening_fields_is_read_all_the_same(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    "line", ["[]", "7", '{"status": "answered"}', '{"key": "test:1", "status": "answered", "tokens": 3, "usd": null, '])
+    "line", ["[]", "7", '{"status": "answered"}', '{"key": "test:1", "status": "answered", "tokens": 3, "usd": null, ']
+)
 def test_a_whole_line_that_is_no_record_names_its_place_and_the_way_out(tmp_path: Path, line: str) -> None:
     write(tmp_path, record(0))
     with open(tmp_path / "rank0.jsonl", "a") as file:

@@ -39,10 +39,10 @@ class Handler(BaseHTTPRequestHandler):
     server: Provider
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.body: dict[str, Any] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         headers = {name.lower(): value for name, value in self.headers.items()}
         with self.server.lock:
-            self.server.requests.append(Request(headers, body, time.monotonic(), self.path, self.request_version))
+            self.server.requests.append(Request(headers, self.body, time.monotonic(), self.path, self.request_version))
             self.server.in_flight += 1
             self.server.most_in_flight = max(self.server.most_in_flight, self.server.in_flight)
             answer = self.server.script.pop(0) if len(self.server.script) > 1 else self.server.script[0]

@@ -128,9 +128,24 @@ def wait_until(true: Callable[[], bool], process: subprocess.Popen[str], *, seco
     deadline = time.monotonic() + seconds
     while not true():
         if process.poll() is not None or time.monotonic() > deadline:
-            process.kill()
-            raise AssertionError(f"it did not happen; exit status {process.poll()}")
+            status = process.poll()
+            ended(process, seconds=0.0)
+            raise AssertionError(f"it did not happen; exit status {status}")
         time.sleep(0.02)
+
+
+def ended(process: subprocess.Popen[str], *, seconds: float = 60.0) -> int | None:
+    """Return a process's exit status; one that does not end by itself is ended, ranks and all, and has none."""
+    try:
+        return process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.terminate()
+    try:
+        process.wait(timeout=40.0)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    return None
 
 
 def metrics(folder: Path) -> dict[str, Any]:

@@ -191,7 +191,9 @@ def test_who_waits_for_evidence_that_fails_hears_of_it_under_their_own_name(on: 
     assert all(isinstance(one, ModalityError) for one in found)
 
 
-def test_an_error_of_an_expert_reaches_all_who_wait_and_the_next_question_tries_again(on: Ask, bench: Workbench) -> None:
+def test_an_error_of_an_expert_reaches_all_who_wait_and_the_next_question_tries_again(
+    on: Ask, bench: Workbench
+) -> None:
     class Buggy(Gated):
         def write(self, loaded: Any) -> str:
             if len(self.began) == 1:

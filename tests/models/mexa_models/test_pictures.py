@@ -49,7 +49,9 @@ def test_a_short_clip_shows_all_that_it_has(tmp_path: Path) -> None:
     assert len(pictures(MediaReader(media), 5)) == len(MediaReader(media).sampling().indices)
 
 
-@pytest.mark.parametrize(("height", "width", "size"), [(600, 1024, (512, 300)), (1024, 512, (256, 512)), (9, 7, (7, 9))])
+@pytest.mark.parametrize(
+    ("height", "width", "size"), [(600, 1024, (512, 300)), (1024, 512, (256, 512)), (9, 7, (7, 9))]
+)
 def test_large_ones_are_made_smaller_in_their_proportions_and_small_ones_stay(
     tmp_path: Path, height: int, width: int, size: tuple[int, int]
 ) -> None:
