@@ -91,6 +91,8 @@ def init_distributed_mode(args: Any) -> DistributedState:
         return _state
     import torch
     import torch.distributed as dist
+    from torch.distributed import PrefixStore  # type: ignore[attr-defined]  # documented, not in the stubs
+    from torch.distributed.rendezvous import rendezvous
 
     device = str(args.get("device", "cuda") if hasattr(args, "get") else getattr(args, "device", "cuda"))
     on_gpu = device.startswith("cuda") and torch.cuda.is_available()
@@ -102,9 +104,12 @@ def init_distributed_mode(args: Any) -> DistributedState:
         os.environ.setdefault("MASTER_PORT", DEFAULT_MASTER_PORT)
     dist_url = args.get("dist_url", "env://") if hasattr(args, "get") else getattr(args, "dist_url", "env://")
     if not dist.is_initialized():
+        # torchrun starts ranks again with the store of the group that died; a prefix keeps its addresses apart.
+        store, _, _ = next(rendezvous(dist_url or "env://", _state.rank, _state.world_size, timeout=GROUP_TIMEOUT))
+        restart = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
         dist.init_process_group(
             backend,
-            init_method=dist_url or "env://",
+            store=PrefixStore(f"restart{restart}", store),
             world_size=_state.world_size,
             rank=_state.rank,
             timeout=GROUP_TIMEOUT,

@@ -57,6 +57,7 @@ class Availability:
         self._unusable: ReasonerUnusableError | None = None
         self._back: asyncio.Event | None = None
         self._probing = False
+        self._probe_s = FIRST_PROBE_S
 
     @asynccontextmanager
     async def passage(self) -> AsyncIterator[None]:
@@ -77,7 +78,6 @@ class Availability:
                     self._wake()
 
     async def _wait_while_away(self) -> None:
-        wait_s = FIRST_PROBE_S
         while True:
             self._raise_if_unusable()
             if self.away_since is None:
@@ -85,12 +85,13 @@ class Availability:
             if self._back is None:
                 self._back = asyncio.Event()
             try:
-                await asyncio.wait_for(self._back.wait(), wait_s)
+                await asyncio.wait_for(self._back.wait(), self._probe_s)
             except asyncio.TimeoutError:
                 self._raise_if_unusable()
                 if not self._probing:
+                    longest_s = LAST_PROBE_S if self._answered_once else LAST_PROBE_AT_START_S
+                    self._probe_s = min(longest_s, 2 * self._probe_s)
                     return
-            wait_s = min(LAST_PROBE_S if self._answered_once else LAST_PROBE_AT_START_S, 2 * wait_s)
 
     def replied(self) -> None:
         """Note a reply that can be used."""
@@ -134,6 +135,7 @@ class Availability:
     def _reached(self) -> None:
         self._unanswered = 0
         self.away_since = None
+        self._probe_s = FIRST_PROBE_S
         self._wake()
 
     def _refused(self, failure: Failure) -> None:

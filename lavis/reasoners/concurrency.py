@@ -135,9 +135,9 @@ class AdaptiveLimiter:
             self._set(self.limit * LATENCY_CUT)
         elif not self._doubling and self._n_full > self._n_ended // 2:
             self._set(self.limit + 1 if share else max(self.limit + 1, self.limit * GROWTH))
-        if median_s is not None:
-            # Drifts towards what is usual now, slowly upwards, so that longer answers are no congestion for ever.
-            quiet_s = median_s if self._quiet_s is None else self._quiet_s
+        if median_s is not None and (not slow or self.limit <= START_CONNECTIONS):
+            # Drifts slowly upwards. What is slow with few calls in flight is the model at work, not a queue.
+            quiet_s = median_s if self._quiet_s is None or slow else self._quiet_s
             self._quiet_s = min(median_s, 0.95 * quiet_s + 0.05 * median_s)
         self._latencies.clear()
         self._n_ended = self._n_full = self._n_congested = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -68,7 +69,7 @@ def read_prices(node: Mapping[str, Any] | None) -> dict[str, Prices]:
         if unknown:
             raise ConfigError(f"{where}.{min(unknown)}: known are input, output and cached_input.")
         for name, value in given.items():
-            if not isinstance(value, (int, float)) or isinstance(value, bool) or not value >= 0:
+            if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < math.inf:
                 raise ConfigError(f"{where}.{name} is {value!r}; a price is a number from 0 upwards.")
         found[str(model)] = Prices(**given)
     return found
@@ -162,7 +163,8 @@ class Ledger:
 
     def _expected(self, reasoner: Reasoner, prompt: Prompt) -> Usage:
         tokens_in = reasoner.count_tokens(prompt)
-        tokens_out = self._longest.get(reasoner.model, prompt.max_tokens)
+        # What was longest so far may be short: it says more than the prompt only where a model exceeds it.
+        tokens_out = max(self._longest.get(reasoner.model, 0), prompt.max_tokens)
         usage = Usage(tokens_in, tokens_out)
         prices = self.prices.get(reasoner.model)
         return usage if prices is None else dataclasses.replace(usage, usd=prices.usd(usage))

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from lavis.common.errors import LavisError, RunStoppedError
 from lavis.runners.lease import PATIENCE_S, renewed_at
@@ -67,10 +69,27 @@ class Peers:
                     "What was answered is safe; start again with the same run.run_id to go on."
                 )
 
+    @contextmanager
+    def showing(self) -> Iterator[None]:
+        """Show that this rank is alive while the block runs, whatever its event loop is busy with."""
+        ended = threading.Event()
+
+        def renew() -> None:
+            self.beat()
+            while not ended.wait(BEAT_S):
+                self.beat()
+
+        thread = threading.Thread(target=renew, name="alive", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
     async def watch(self) -> None:
-        """Beat and check until cancelled; see :meth:`check` for what ends it."""
+        """Check until cancelled; see :meth:`check` for what ends it."""
         while True:
-            await asyncio.to_thread(self.beat)
             await asyncio.to_thread(self.check)
             await asyncio.sleep(BEAT_S)
 
@@ -83,7 +102,6 @@ class Peers:
         """
         shown = self._clock()
         while waiting := [other for other in self._others if not self.folder.done(other).exists()]:
-            self.beat()
             self.check()
             if stop.is_set():
                 raise RunStoppedError("The run was asked to stop; start again with the same run.run_id to go on.")

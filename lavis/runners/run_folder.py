@@ -122,13 +122,20 @@ def _refuse_another_run(before: Mapping[str, Any], now: Mapping[str, Any], root:
 
 
 def _decisive(config: Mapping[str, Any]) -> dict[str, Any]:
-    model = dict(config.get("model") or {})
-    if isinstance(model.get("reasoner"), dict):
-        model["reasoner"] = {key: value for key, value in model["reasoner"].items() if key not in FREE_REASONER_KEYS}
+    model = _without_reach(dict(config.get("model") or {}))
+    model["selector"] = _without_reach(dict(model.get("selector") or {}))
     reading = {key: value for key, value in (model.get("reading") or {}).items() if key != "n_workers"}
     model = {**model, "reading": reading}
     model.pop("prices_usd_per_mtok", None)
     return {"model": model, "datasets": config.get("datasets"), "task": (config.get("run") or {}).get("task")}
+
+
+def _without_reach(node: dict[str, Any]) -> dict[str, Any]:
+    """Return a node without what only says how its reasoner is reached."""
+    reasoner = node.get("reasoner")
+    if not isinstance(reasoner, dict):
+        return node
+    return {**node, "reasoner": {key: value for key, value in reasoner.items() if key not in FREE_REASONER_KEYS}}
 
 
 def _differences(before: Any, now: Any, where: str = "") -> list[str]:

@@ -88,7 +88,7 @@ class RunnerQA:
         folder, lease = self._open_folder()
         work = RankWork(self.task, self.model, Peers(folder, self.rank, self.world_size), folder, self.run_cfg)
         try:
-            with signalled(on_stop=work.stop, on_ask=work.say_where):
+            with work.peers.showing(), signalled(on_stop=work.stop, on_ask=work.say_where):
                 self._answer(work, folder)
                 if self.rank != 0:
                     return None

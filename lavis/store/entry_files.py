@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -20,7 +21,7 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
-def write_atomically(path: Path, text: str, *, sync: bool = True) -> None:
+def write_atomically(path: str | Path, text: str, *, sync: bool = True) -> None:
     """Write a file so that a reader sees the old one or the new one, on a shared file system too.
 
     Args:
@@ -31,10 +32,11 @@ def write_atomically(path: Path, text: str, *, sync: bool = True) -> None:
     write_lines_atomically(path, [text], sync=sync)
 
 
-def write_lines_atomically(path: Path, pieces: Iterable[str], *, sync: bool = True) -> None:
+def write_lines_atomically(path: str | Path, pieces: Iterable[str], *, sync: bool = True) -> None:
     """Do the same with a text that comes in pieces, one held at a time."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}")
+    folder, name = os.path.split(path)
+    os.makedirs(folder or ".", exist_ok=True)
+    temporary = os.path.join(folder, f".{name}.{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
         with open(temporary, "w", encoding="utf-8") as file:
             file.writelines(pieces)
@@ -43,7 +45,8 @@ def write_lines_atomically(path: Path, pieces: Iterable[str], *, sync: bool = Tr
                 os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
 
 
 class EntryFiles:
@@ -57,15 +60,16 @@ class EntryFiles:
         self.root = root
         self._complained = False
 
-    def path(self, key: str) -> Path:
-        """Return where the entry of a key lies."""
-        return self.root / key[:2] / f"{key}.json"
+    def path(self, key: str) -> str:
+        """Return where the entry of a key lies; a text, since a Path keeps every name it ever had in memory."""
+        return os.path.join(self.root, key[:2], f"{key}.json")
 
     def get(self, key: str) -> Any | None:
         """Return an entry, or None if there is none or it is damaged (which is logged)."""
         path = self.path(key)
         try:
-            wrapped = json.loads(path.read_text(encoding="utf-8"))
+            with open(path, encoding="utf-8") as file:
+                wrapped = json.load(file)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:

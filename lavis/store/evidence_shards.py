@@ -57,15 +57,13 @@ class EvidenceShards:
         if place is None:
             return None
         number, offset, size = place
-        with self._lock:
-            file = self._files.get(number)
-            if file is None:
-                file = self._files[number] = open(self.paths[number], "rb")
-            file.seek(offset)
-            data = file.read(size)
         try:
-            wrapped = json.loads(data)
-        except ValueError:
+            with self._lock:
+                if number not in self._files:
+                    self._files[number] = open(self.paths[number], "rb")
+                self._files[number].seek(offset)
+                wrapped = json.loads(self._files[number].read(size))
+        except (OSError, ValueError):
             wrapped = None
         if not isinstance(wrapped, dict) or wrapped.get("sha256") != digest(wrapped.get("entry")):
             logger.warning("Damaged entry %s in %s is ignored and will be computed again.", key, self.paths[number])
@@ -88,6 +86,8 @@ def write_shards(folder: Path, prefix: str, entries: Iterable[tuple[str, dict[st
     import webdataset
 
     folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob(f"{prefix}-*.tar"):  # of an earlier time, which may have filled more of them
+        old.unlink()
     pattern = str(folder / f".{prefix}-%06d.tar.part")
     written = sorted(folder.glob(f".{prefix}-*.tar.part"))
     for left in written:  # of a start that was killed

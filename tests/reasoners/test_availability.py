@@ -186,9 +186,7 @@ def test_one_of_many_probes_and_all_pass_when_it_is_back(clock: Clock, monkeypat
     assert asyncio.run(scenario()) == (3, 30)
 
 
-def test_a_probe_that_is_cancelled_leaves_the_probing_to_another(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_probe_that_is_cancelled_leaves_the_probing_to_another(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lavis.reasoners.availability.FIRST_PROBE_S", 0.02)
 
     async def scenario() -> list[str]:

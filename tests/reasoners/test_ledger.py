@@ -146,8 +146,8 @@ def test_ranks_share_a_budget_by_their_questions() -> None:
 # -- the budget --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("budget", [Budget(max_tokens=1000), Budget(max_usd=0.0035)], ids=["tokens", "USD"])
-@pytest.mark.parametrize("tokens_out", [(20,), (1, 20), (20, 1, 7)], ids=["alike", "a short one first", "mixed"])
+@pytest.mark.parametrize("budget", [Budget(max_tokens=1010), Budget(max_usd=0.0035)], ids=["tokens", "USD"])
+@pytest.mark.parametrize("tokens_out", [(20,), (20, 1, 7)], ids=["alike", "mixed"])
 def test_calls_in_flight_together_stay_within_a_budget(budget: Budget, tokens_out: tuple[int, ...]) -> None:
     """A call is at most 110 tokens and 380e-6 USD; 9 of them fit."""
     ledger, reasoner = Ledger(PRICES, budget), Paid(*tokens_out)
@@ -161,6 +161,16 @@ def test_calls_in_flight_together_stay_within_a_budget(budget: Budget, tokens_ou
     assert reasoner.most_in_flight > 1
     assert ledger.input_tokens + ledger.output_tokens <= (budget.max_tokens or math.inf)
     assert ledger.usd <= (budget.max_usd or math.inf)
+
+
+def test_a_short_reply_promises_nothing_about_the_next_ones() -> None:
+    """91 tokens are used; ten more calls would fit if they were as short, and eight do as they are."""
+    ledger, reasoner = Ledger(budget=Budget(max_tokens=1010)), Paid(1, 20)
+    ask_all(reasoner, ledger, 1)
+    ended = ask_all(reasoner, ledger, 40)
+
+    assert sum(isinstance(one, Completion) for one in ended) == 8
+    assert ledger.input_tokens + ledger.output_tokens <= 1010
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,10 @@ def texts_of(reasoner: OpenAIReasoner, n_calls: int) -> list[str]:
         (raw('{"choices": [{"message": {"content": "(A) ch'), "damaged reply"),
         (raw('{"choices": []}'), "damaged reply"),
         (raw("[]"), "damaged reply"),
-        (raw(reply_body("caf\N{LATIN SMALL LETTER E WITH ACUTE}").encode().replace(b"\\u00e9", b"\xe9")), "damaged reply"),
+        (
+            raw(reply_body("caf\N{LATIN SMALL LETTER E WITH ACUTE}").encode().replace(b"\\u00e9", b"\xe9")),
+            "damaged reply",
+        ),
         (cut_off, "connection"),
     ],
     ids=[

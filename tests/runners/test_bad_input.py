@@ -29,7 +29,7 @@ def server() -> Iterator[Running]:
 @pytest.fixture(scope="module")
 def undisturbed(root: Path, server: Running, tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("undisturbed")
-    ran = run(server_options(server.url, base, "one"), environment(root, base / "cache"))
+    ran = run(server_options(base, "one", server.url), environment(root, base / "cache"))
     assert ran.returncode == 0, ran.stderr
     return base / "one"
 
@@ -64,7 +64,7 @@ def test_caches_that_cannot_be_written_are_said_once_and_do_not_end_a_run(
     root: Path, server: Running, undisturbed: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
-    ran = run(server_options(server.url, tmp_path, "one"), environment(root, tmp_path / "file" / "cache"))
+    ran = run(server_options(tmp_path, "one", server.url), environment(root, tmp_path / "file" / "cache"))
     assert ran.returncode == 0, ran.stderr
     assert same(tmp_path / "one", undisturbed)
     for name in ("evidence", "completions"):
@@ -86,7 +86,7 @@ def test_a_clock_that_is_set_back_changes_no_result(
         "time.time = set_back\n"
     )
     env = {**environment(root, tmp_path / "cache"), **hook(tmp_path / "hook", code), "SET_BACK": str(tmp_path / "did")}
-    ran = run(server_options(server.url, tmp_path, "one"), env)
+    ran = run(server_options(tmp_path, "one", server.url), env)
     assert ran.returncode == 0, ran.stderr
     assert (tmp_path / "did").exists()
     assert same(tmp_path / "one", undisturbed)
@@ -103,7 +103,7 @@ def test_a_key_reaches_no_file_and_no_line_right_or_wrong(
         **environment(root, tmp_path / "cache", PLANTED=PLANTED, LAVIS_DEBUG="1", OPENAI_LOG="debug"),
         **everything,
     }
-    opts = server_options(server.url, tmp_path, "one", "model.reasoner.api_key_env=PLANTED")
+    opts = server_options(tmp_path, "one", server.url, "model.reasoner.api_key_env=PLANTED")
     server.control(refuse=status)
     try:
         ran = run(opts, env)
@@ -128,7 +128,7 @@ def test_a_key_reaches_no_file_and_no_line_right_or_wrong(
 def test_a_wrong_key_is_a_line_and_no_traceback(root: Path, server: Running, tmp_path: Path) -> None:
     server.control(refuse=401)
     try:
-        opts = server_options(server.url, tmp_path, "one", "model.reasoner.api_key_env=PLANTED")
+        opts = server_options(tmp_path, "one", server.url, "model.reasoner.api_key_env=PLANTED")
         ran = run(opts, environment(root, tmp_path / "cache", PLANTED=PLANTED))
     finally:
         server.control(refuse=0)

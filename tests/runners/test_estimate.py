@@ -46,7 +46,7 @@ def of(opts: list[str], *, output_tokens: int = 100, latency_s: float | None = N
 def test_tokens_of_a_run_are_foretold_once_its_evidence_is_there(tmp_path: Path) -> None:
     """The server counts 4 characters a token, as the estimate does; what differs is fences and message frames."""
     with running() as server:
-        opts = server_options(server.url, tmp_path, "one", PRICED)
+        opts = server_options(tmp_path, "one", server.url, PRICED)
         assert main(["precompute", "--question-aware", "--cfg-path", CONFIG, "--options", *opts]) == 0
         (role,) = of(opts).roles
         assert server.stats()["calls"] == 0
@@ -66,7 +66,7 @@ def test_tokens_of_a_run_are_foretold_once_its_evidence_is_there(tmp_path: Path)
 
 
 def test_evidence_that_nobody_wrote_yet_is_assumed_and_said_to_be(tmp_path: Path) -> None:
-    found = of(server_options(NOWHERE, tmp_path, "one"))
+    found = of(server_options(tmp_path, "one", NOWHERE))
     assert (found.questions, found.media, found.expert_looks) == (N_QUESTIONS, N_SCENES, N_QUESTIONS)
     assert any(f"{N_QUESTIONS} reports on {N_QUESTIONS} sampled" in note for note in found.notes)
     (role,) = found.roles
@@ -78,7 +78,7 @@ def test_evidence_that_nobody_wrote_yet_is_assumed_and_said_to_be(tmp_path: Path
 def test_a_selector_that_asks_is_a_role_of_its_own_with_its_own_model_and_price(tmp_path: Path) -> None:
     (tmp_path / "root" / "frames").mkdir()
     opts = server_options(
-        *(NOWHERE, tmp_path, "one"),
+        *(tmp_path, "one", NOWHERE),
         "model.experts=[captions, frames]",
         "model.selector={type: llm, reasoner: {type: openai, model: small}}",
         "model.prices_usd_per_mtok={m: {input: 2.0, output: 10.0}, small: {input: 1.0, output: 1.0}}",
@@ -93,16 +93,16 @@ def test_a_selector_that_asks_is_a_role_of_its_own_with_its_own_model_and_price(
 
 
 def test_a_limit_is_part_of_the_estimate(tmp_path: Path) -> None:
-    found = of(server_options(NOWHERE, tmp_path, "one", "run.limit=7"))
+    found = of(server_options(tmp_path, "one", NOWHERE, "run.limit=7"))
     assert (found.questions, found.media, found.roles[0].calls) == (7, 2, 7)
-    whole = of(server_options(NOWHERE, tmp_path, "one"))
+    whole = of(server_options(tmp_path, "one", NOWHERE))
     assert found.roles[0].input_tokens == pytest.approx(whole.roles[0].input_tokens * 7 / N_QUESTIONS, rel=0.02)
 
 
 def test_a_sample_stands_for_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = of(server_options(NOWHERE, tmp_path, "one"))
+    whole = of(server_options(tmp_path, "one", NOWHERE))
     monkeypatch.setattr("lavis.runners.estimate.SAMPLE", 5)
-    sampled = of(server_options(NOWHERE, tmp_path, "one"))
+    sampled = of(server_options(tmp_path, "one", NOWHERE))
     assert sampled.roles[0].calls == whole.roles[0].calls
     assert sampled.roles[0].input_tokens == pytest.approx(whole.roles[0].input_tokens, rel=0.02)
     assert dataclasses.replace(sampled, roles=(), notes=()) == dataclasses.replace(whole, roles=(), notes=())
@@ -112,7 +112,7 @@ def test_the_command_needs_neither_server_nor_key_and_says_what_it_assumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("NO_SUCH_KEY", raising=False)
-    opts = server_options("https://api.example.com/v1", tmp_path, "one", PRICED)
+    opts = server_options(tmp_path, "one", "https://api.example.com/v1", PRICED)
     opts = [opt.replace("api_key_env=null", "api_key_env=NO_SUCH_KEY") for opt in opts]
     assert main(command(opts, "--output-tokens", "50", "--latency-s", "3")) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -124,5 +124,5 @@ def test_the_command_needs_neither_server_nor_key_and_says_what_it_assumed(
     assert "time of the calls: 0:00:12" in lines, "30 calls on 8 connections are 4 rounds of 3 s"
     assert any(line.startswith("assumed: ") and "50 tokens out" in line for line in lines)
     assert not (tmp_path / "one").exists(), "an estimate leaves no run folder"
-    assert main(command(server_options(NOWHERE, tmp_path, "one"))) == 0
+    assert main(command(server_options(tmp_path, "one", NOWHERE))) == 0
     assert "USD unknown: set model.prices_usd_per_mtok" in capsys.readouterr().out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -124,10 +125,29 @@ def test_waiting_ends_when_all_are_done_or_one_is_asked_to_stop(
         event_loop.run(wait(folder.stopped(2)))
     folder.stopped(2).unlink()
     event_loop.run(wait(folder.done(2)))
-    assert folder.alive(0).exists(), "who waits shows that it is there"
 
 
-def test_watching_beats_and_ends_with_what_another_rank_met(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rank_shows_itself_while_its_event_loop_is_held_up(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peers_module, "BEAT_S", 0.02)
+
+    async def hold_up() -> tuple[int, int]:
+        before = folder.alive(1).stat().st_mtime_ns
+        time.sleep(0.3)
+        return before, folder.alive(1).stat().st_mtime_ns
+
+    with Peers(folder, 1, 2).showing():
+        while not folder.alive(1).exists():
+            time.sleep(0.01)
+        before, after = event_loop.run(hold_up())
+    assert after > before
+    ended = folder.alive(1).stat().st_mtime_ns
+    time.sleep(0.1)
+    assert folder.alive(1).stat().st_mtime_ns == ended
+
+
+def test_watching_ends_with_what_another_rank_met(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peers_module, "BEAT_S", 0.05)
 
     async def watch() -> None:
@@ -139,4 +159,3 @@ def test_watching_beats_and_ends_with_what_another_rank_met(folder: RunFolder, m
 
     with pytest.raises(LavisError, match="Rank 0: why"):
         event_loop.run(watch())
-    assert folder.alive(1).exists()

@@ -72,7 +72,7 @@ def answered(output_dir: Path, run_id: str, *more: str) -> bytes:
 
 
 def test_a_run_after_it_looks_at_nothing_and_it_looks_at_nothing_twice(tmp_path: Path, looked: list[str]) -> None:
-    asking = server_options(NOWHERE, tmp_path, "one")
+    asking = server_options(tmp_path, "one", NOWHERE)
     assert main(arguments(asking, "precompute", "--question-aware")) == 0
     assert len(looked) == N_QUESTIONS
     assert main(arguments(asking, "precompute", "--question-aware")) == 0

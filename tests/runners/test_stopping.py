@@ -57,7 +57,7 @@ def healthy(server: Running) -> Iterator[None]:
 def undisturbed(root: Path, server: Running, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run on one rank that nothing disturbed."""
     base = tmp_path_factory.mktemp("undisturbed")
-    ran = run(server_options(server.url, base, "one", PRICED), environment(root, base / "cache"))
+    ran = run(server_options(base, "one", server.url, PRICED), environment(root, base / "cache"))
     assert ran.returncode == 0, ran.stderr
     assert Counter(line["status"] for line in journaled(base / "one")) == {"answered": N_QUESTIONS}
     return base / "one"
@@ -88,7 +88,9 @@ def n_lines(folder: Path) -> int:
 def stopped(root: Path, server: Running, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What became of a run that was asked where it is, started a second time meanwhile, and told to stop."""
     base = tmp_path_factory.mktemp("stopped")
-    env, opts, said = environment(root, base / "cache"), server_options(server.url, base, "one", PRICED), base / "said"
+    env, said = environment(root, base / "cache"), base / "said"
+    # What is in flight when it is told to stop may end: few at once leave some that have not begun.
+    opts = server_options(base, "one", server.url, PRICED, "run.in_flight=4")
     server.control(latency_s=0.2, capacity=2)
     process = start(opts, env, said)
     wait_until(lambda: n_lines(base / "one") >= 4, process)
@@ -121,7 +123,8 @@ def test_sigterm_ends_with_its_own_status_and_loses_nothing_that_was_in_flight(s
 def test_sigusr1_says_where_every_question_in_flight_is_and_changes_nothing(stopped: dict[str, Any]) -> None:
     told = re.findall(r"^question (\d+): (.*) for [\d.]+ s, in flight for [\d.]+ s$", stopped["asked"], re.MULTILINE)
     (in_flight,) = re.findall(r"^\d+/30 questions, .* (\d+) in flight, ", stopped["asked"], re.MULTILINE)
-    assert len(told) == int(in_flight) > 1
+    assert abs(len(told) - int(in_flight)) <= 1, "one may have been counted in between"
+    assert len(told) > 1
     assert len({question for question, _ in told}) == len(told)
     assert {stage for _, stage in told} <= {"selector", "experts (captions)", "aggregator", "journal"}
     assert "aggregator" in {stage for _, stage in told}
@@ -154,7 +157,7 @@ def test_a_stopped_run_resumed_equals_an_undisturbed_one(stopped: dict[str, Any]
 def test_a_spent_budget_stops_before_it_is_exceeded_and_a_higher_one_goes_on(
     root: Path, server: Running, undisturbed: Path, tmp_path: Path, bound: str, more: str, used: Any
 ) -> None:
-    env, opts = environment(root, tmp_path / "cache"), server_options(server.url, tmp_path, "one", PRICED)
+    env, opts = environment(root, tmp_path / "cache"), server_options(tmp_path, "one", server.url, PRICED)
     ran = run([*opts, bound], env)
     assert ran.returncode == STOPPED, ran.stderr
     assert "The budget is spent" in ran.stderr
@@ -173,7 +176,7 @@ def test_a_budget_in_usd_without_a_price_names_the_model_and_asks_nothing(
     root: Path, server: Running, tmp_path: Path
 ) -> None:
     before = server.stats()["calls"]
-    opts = server_options(server.url, tmp_path, "one", "run.budget.max_usd=1.0")
+    opts = server_options(tmp_path, "one", server.url, "run.budget.max_usd=1.0")
     ran = run(opts, environment(root, tmp_path / "cache"))
     assert ran.returncode == NOT_POSSIBLE
     assert "needs the price of 'm': set model.prices_usd_per_mtok.m" in ran.stderr
@@ -185,7 +188,7 @@ def test_questions_that_failed_are_asked_again_and_no_others(
     root: Path, server: Running, undisturbed: Path, tmp_path: Path
 ) -> None:
     """Three in ten calls are refused for good at first; a run that keeps its failures keeps them."""
-    env, opts = environment(root, tmp_path / "cache"), server_options(server.url, tmp_path, "one", PRICED)
+    env, opts = environment(root, tmp_path / "cache"), server_options(tmp_path, "one", server.url, PRICED)
     server.control(faults=["400"], fault_rate=0.3)
     ran = run(opts, env)
     assert ran.returncode == 0, ran.stderr
@@ -209,7 +212,7 @@ def test_a_server_that_dies_in_the_middle_and_comes_back_costs_no_question(
     root: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
     port = free_port()
-    opts = server_options(f"http://127.0.0.1:{port}/v1", tmp_path, "one", PRICED, "model.reasoner.max_attempts=2")
+    opts = server_options(tmp_path, "one", f"http://127.0.0.1:{port}/v1", PRICED, "model.reasoner.max_attempts=2")
     with running(port=port, latency_s=0.2, capacity=2) as first:
         process = start(opts, environment(root, tmp_path / "cache"), tmp_path / "said")
         wait_until(lambda: n_lines(tmp_path / "one") >= 4, process)
@@ -232,7 +235,7 @@ def test_a_server_with_faults_of_every_kind_loses_no_question(
     before = server.stats()["faults"]
     server.control(faults=["429", "500", "timeout", "empty", "cut"], fault_rate=0.3)
     more = (PRICED, "model.reasoner.timeout_s=0.5", "model.reasoner.max_attempts=8")
-    ran = run(server_options(server.url, tmp_path, "one", *more), environment(root, tmp_path / "cache"))
+    ran = run(server_options(tmp_path, "one", server.url, *more), environment(root, tmp_path / "cache"))
     assert ran.returncode == 0, ran.stderr
     assert server.stats()["faults"] - before >= 9
     assert asked_once(tmp_path / "one")
@@ -242,12 +245,8 @@ def test_a_server_with_faults_of_every_kind_loses_no_question(
 
 
 def test_a_rank_killed_under_torchrun_is_started_again_and_the_files_are_equal(root: Path, tmp_path: Path) -> None:
-    """One of two ranks is killed in the middle; torchrun starts the group anew, which goes on from the journals.
-
-    Torch 2.13 leaves the addresses of the dead group in its agent's store, where the new one meets them and waits
-    for ever; the variable gives each start a store of its own.
-    """
-    env = environment(root, tmp_path / "cache", TORCH_DISABLE_SHARE_RDZV_TCP_STORE="1")
+    """One of two ranks is killed in the middle; torchrun starts the group anew, which goes on from the journals."""
+    env = environment(root, tmp_path / "cache")
     slow = "model.reasoner.latency_s=0.15"
     process = start(options(tmp_path, "one", slow), env, tmp_path / "said", ranks=2, torchrun=("--max-restarts=1",))
     wait_until(lambda: n_lines(tmp_path / "one") >= 6, process)

@@ -108,7 +108,7 @@ def test_a_damaged_entry_counts_as_absent(tmp_path: Path, damage: bytes) -> None
     entries = EntryFiles(tmp_path)
     entries.put("abcd", {"a": 1})
     assert entries.get("abcd") == {"a": 1}
-    entries.path("abcd").write_bytes(damage)
+    Path(entries.path("abcd")).write_bytes(damage)
     assert entries.get("abcd") is None
     entries.put("abcd", {"a": 1})
     assert entries.get("abcd") == {"a": 1}

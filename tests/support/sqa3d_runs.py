@@ -59,21 +59,7 @@ def server_options(output_dir: Path, run_id: str, url: str, *more: str) -> list[
     return [
         *(option for option in options(output_dir, run_id) if not option.startswith("model.reasoner")),
         *("model.reasoner.type=openai", "model.reasoner.model=m", "model.reasoner.api_key_env=null"),
-        f"model.reasoner.base_url={url}",
-        *more,
-    ]
-
-
-def server_options(url: str, output_dir: Path, run_id: str, *more: str) -> list[str]:
-    """Return the options of a run that asks a server (``lrm_server``); waits between attempts are short."""
-    scripted = [one for one in options(output_dir, run_id) if not one.startswith("model.reasoner.")]
-    return [
-        *scripted,
-        "model.reasoner.type=openai",
-        f"model.reasoner.base_url={url}",
-        "model.reasoner.model=m",
-        "model.reasoner.api_key_env=null",
-        "model.reasoner.retry_base_s=0.05",
+        *(f"model.reasoner.base_url={url}", "model.reasoner.retry_base_s=0.05"),
         *more,
     ]
 

@@ -10,9 +10,10 @@ from lavis.experts.evidence import Evidence
 from lavis.models.mexa_models.shortening import Shortened, shorten
 from lavis.reasoners.base import Completion, Prompt, Reasoner
 
-# A server says that a prompt is too long, not always by how much: each refusal takes a tenth more.
+# A server says that a prompt is too long, not always by how much: each refusal leaves a quarter less, so that the
+# last of them allows a tenth of the first prompt.
 MAX_REFUSALS = 8
-AFTER_REFUSAL = 0.9
+AFTER_REFUSAL = 0.75
 
 
 @dataclasses.dataclass(frozen=True)
