@@ -44,7 +44,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--questions", type=int, default=2_000)
-    parser.add_argument("--latency-s", type=float, default=0.5)
+    parser.add_argument("--latency-s", type=float, default=1.0)
     given = parser.parse_args()
     n, latency_s = given.questions, given.latency_s
     with tempfile.TemporaryDirectory() as folder:
@@ -54,6 +54,9 @@ def main() -> None:
         # Two experts on the same texts, so that there is a choice to make.
         selecting += ["model.selector.type=llm", "run.plugins=[benchmarks/second_reader.py]"]
         selecting += ["model.experts=[captions,second_reader]"]
+        with running(latency_s=latency_s) as server:
+            theirs = release_s(server, n)
+        print(f"{n} router calls one at a time, then {THREADS} threads of blocking calls: {theirs:.1f} s", flush=True)
         ours = {}
         for connections in (32, 256):
             with running(latency_s=latency_s) as server:
@@ -61,9 +64,6 @@ def main() -> None:
                 ours[connections] = run_served(base, root, f"c{connections}", options).ran.wall_s
                 calls = server.stats()["calls"]
             print(f"{n} questions, {connections} in flight: {ours[connections]:.1f} s for {calls} calls", flush=True)
-        with running(latency_s=latency_s) as server:
-            theirs = release_s(server, n)
-        print(f"router calls one at a time, then {THREADS} threads of blocking calls: {theirs:.1f} s")
         for connections, seconds in ours.items():
             print(f"{connections} in flight: {theirs / seconds:.1f} times faster")
 

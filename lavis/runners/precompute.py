@@ -61,11 +61,19 @@ class Precompute:
                 if not event_loop.run(self._look(split, dataset, bench)):
                     raise RunStoppedError(f"Stopped after {self.looked} questions' media; start again to go on.")
                 if shards is not None:
-                    prefix = f"{split}-rank{self.runner.rank}of{self.runner.world_size}"
-                    written += write_shards(shards, prefix, event_loop.run(self._entries(dataset, bench)))
+                    written += self._pack(shards, split, event_loop.run(self._entries(dataset, bench)))
         for reason, count in sorted(self.failures.items()):
             logger.warning("%d × %s", count, reason)
         return written
+
+    def _pack(self, shards: Path, split: str, entries: Iterator[tuple[str, dict[str, Any]]]) -> list[Path]:
+        """Write this rank's shards; those that another number of ranks left would hold older evidence."""
+        group = f"of{self.runner.world_size}"
+        if self.runner.rank == 0:
+            for old in shards.glob(f"{split}-rank*of*-*.tar"):
+                if f"{group}-" not in old.name:
+                    old.unlink()
+        return write_shards(shards, f"{split}-rank{self.runner.rank}{group}", entries)
 
     def _questions(self, dataset: QuestionDataset) -> Iterator[Question]:
         indices = self.runner.indices(dataset)

@@ -157,3 +157,13 @@ def test_media_that_cannot_be_read_are_counted_by_reason(tmp_path: Path, root: P
     assert len(EvidenceShards(tmp_path / "shards")) == N_QUESTIONS - SCENE_QUESTIONS
     with pytest.raises(ConfigError):
         EvidenceShards(tmp_path / "elsewhere")
+
+
+def test_shards_that_another_number_of_ranks_left_do_not_stay(tmp_path: Path) -> None:
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    for left in ("test-rank1of2-000000.tar", "test-rank0of1-000007.tar", "val-rank0of2-000000.tar"):
+        (folder / left).write_bytes(b"")
+    words = arguments(options(tmp_path, "one"), "precompute", "--question-aware", "--shards", str(folder))
+    assert main(words) == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["test-rank0of1-000000.tar", "val-rank0of2-000000.tar"]
