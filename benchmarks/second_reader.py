@@ -33,6 +33,17 @@ class SecondReader(Expert):
         return f"{len(captions)} texts"
 
 
+@registry.register_expert("long_reader")
+class LongReader(Expert):
+    """Quotes every text, at once."""
+
+    card = _card("long_reader")
+
+    def write(self, captions: tuple[Caption, ...]) -> str:
+        """Return a line per text."""
+        return "\n".join(caption.text for caption in captions)
+
+
 @registry.register_expert("waiting_reader")
 class WaitingReader(Expert):
     """Takes 50 ms a question without using a core."""

@@ -26,6 +26,7 @@ from lavis.reasoners.base import Usage
 from lavis.reasoners.ledger import Budget, Ledger
 from lavis.report import write_report
 from lavis.runners.assignment import assign, chosen_indices
+from lavis.runners.garbage import little_garbage_collection
 from lavis.runners.lease import Lease
 from lavis.runners.outputs import project_root
 from lavis.runners.peers import Peers
@@ -89,7 +90,8 @@ class RunnerQA:
         work = RankWork(self.task, self.model, Peers(folder, self.rank, self.world_size), folder, self.run_cfg)
         try:
             with work.peers.showing(), signalled(on_stop=work.stop, on_ask=work.say_where):
-                self._answer(work, folder)
+                with little_garbage_collection():
+                    self._answer(work, folder)
                 if self.rank != 0:
                     return None
                 event_loop.run(work.peers.wait_for_all(work.stopping))

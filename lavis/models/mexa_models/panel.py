@@ -133,14 +133,13 @@ class Panel:
             done.exception()  # whoever waited has it; nobody else need be told
 
     async def _fetch(self, name: str, key: EvidenceKey, question: Question, bench: Workbench) -> Evidence:
-        kept = await self._in_thread(lambda: bench.store.get(key))
-        if kept is not None:
-            return kept
         expert = self.experts[name][0]
 
         def look(reader: MediaReader) -> Evidence:
-            evidence = expert.look(question, reader)
-            bench.store.put(key, evidence)
+            evidence = bench.store.get(key)
+            if evidence is None:
+                evidence = expert.look(question, reader)
+                bench.store.put(key, evidence)
             return evidence
 
         return await self.with_reader(question, bench, look)
