@@ -53,7 +53,7 @@ def main() -> None:
                     run_id = f"{kind.replace(' ', '-')}-{ranks}"
                     rate = run_served(base, root, run_id, options, ranks=ranks).steady_rate
                 print(
-                    f"no latency, {kind}, {ranks} rank(s): {rate:.0f} questions/s, {rate / bare:.2f} of the bare client",
+                    f"no latency, {kind}, {ranks} rank(s): {rate:.0f} questions/s, {rate / bare:.2f} of the bare one",
                     flush=True,
                 )
 

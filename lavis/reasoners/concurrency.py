@@ -11,20 +11,21 @@ from contextlib import asynccontextmanager
 
 START_CONNECTIONS = 8
 # A window is judged when as many calls have ended as may be in flight, but never fewer than this.
-MIN_WINDOW = 16
-# Up to this share of refusals is noise that retries deal with; the limit falls beyond it.
-TOLERATED_SHARE = 0.1
+MIN_WINDOW = 32
+# Up to this share of refusals, or this many in a window, is noise that retries deal with; the limit falls beyond.
+TOLERATED_SHARE, TOLERATED_REFUSALS = 0.1, 3
 # A median this many times that of quiet windows says that calls wait at the provider, not that they are worked on.
 LATENCY_RATIO = 2.0
 LATENCY_CUT = 0.8
-GROWTH = 1.25
+GROWTH, GROWTH_WITH_REFUSALS = 1.25, 1.1
 USED_SHARE = 0.8
 
 
 class CallReport:
-    """What one call tells the limiter when it ends; without a word it counts as neither good nor bad."""
+    """What one call tells the limiter when it ends; one that was cancelled says nothing."""
 
     def __init__(self) -> None:
+        self.ended = False
         self.latency_s: float | None = None
         self.congested = False
 
@@ -33,9 +34,9 @@ class AdaptiveLimiter:
     """Admits calls of one event loop, in the order in which they came.
 
     Doubles each round while nothing is refused (as TCP starts), until the first bad window; from then
-    on a clean window grows the limit by a quarter, one with some refusals by one call, and one with
-    more than a tenth refused shrinks it by the share that was refused. A median latency of twice the
-    quiet windows' shrinks it by a fifth.
+    on a clean window grows the limit by a quarter, one with up to a tenth refused by a tenth, and one
+    with more shrinks it by the share that was refused. A median latency of twice the quiet windows'
+    shrinks it by a fifth.
 
     Args:
         maximum: never more calls than this in flight.
@@ -111,7 +112,7 @@ class AdaptiveLimiter:
         self._admit()
 
     def _judge(self, report: CallReport, *, full: bool) -> None:
-        if report.latency_s is None and not report.congested:
+        if not report.ended:
             return
         self._n_ended += 1
         self._n_full += full
@@ -127,14 +128,14 @@ class AdaptiveLimiter:
         share = self._n_congested / self._n_ended
         median_s = statistics.median(self._latencies) if self._latencies else None
         slow = median_s is not None and self._quiet_s is not None and median_s > LATENCY_RATIO * self._quiet_s
-        if share > TOLERATED_SHARE:
+        if share > TOLERATED_SHARE and self._n_congested > TOLERATED_REFUSALS:
             self._doubling = False
             self._set(self.limit * max(0.5, 1.0 - share))
         elif slow:
             self._doubling = False
             self._set(self.limit * LATENCY_CUT)
         elif not self._doubling and self._n_full > self._n_ended // 2:
-            self._set(self.limit + 1 if share else max(self.limit + 1, self.limit * GROWTH))
+            self._set(max(self.limit + 1, self.limit * (GROWTH_WITH_REFUSALS if share else GROWTH)))
         if median_s is not None and (not slow or self.limit <= START_CONNECTIONS):
             # Drifts slowly upwards. What is slow with few calls in flight is the model at work, not a queue.
             quiet_s = median_s if self._quiet_s is None or slow else self._quiet_s

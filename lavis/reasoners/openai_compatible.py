@@ -271,6 +271,7 @@ class OpenAIReasoner(Reasoner):
                     outcome = await self._attempt(request)
                 finally:
                     self.monitor.in_flight -= 1
+                report.ended = True
                 if isinstance(outcome, ChatReply):
                     report.latency_s = time.monotonic() - began
                     self._server.replied()
