@@ -2,7 +2,7 @@
 
     python benchmarks/overlap.py
 
-Two experts look at once and eight calls are in flight, so that both stages alone do 40 questions a second.
+Two experts look at once, 50 ms for each of the 400 different questions; eight calls are in flight for all 1,000.
 """
 
 from __future__ import annotations
