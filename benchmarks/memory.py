@@ -2,8 +2,7 @@
 
     python benchmarks/memory.py
 
-What the parsed annotation takes (questions, and the one file that holds the texts about all media) is measured in a
-process that reads both and does nothing else, and taken off.
+What the parsed annotation takes is what the run holds more of when its data set has just been parsed, and is taken off.
 """
 
 from __future__ import annotations
@@ -25,18 +24,6 @@ OPTIONS = [
     "model.reasoner.default=wall",
     "model.reasoner.max_connections=32",
 ]
-BUILD = """
-import ctypes, gc, sys
-from argparse import Namespace
-from lavis.cli.launch import build_runner
-from lavis.datasets.loaders.captions import CaptionsLoader
-runner = build_runner(Namespace(cfg_path=sys.argv[1], options=sys.argv[2:]))
-medium = next(runner.splits())[1].question(0).media
-texts = CaptionsLoader().load(medium.sources["captions"], media_id=medium.media_id)
-gc.collect()
-ctypes.CDLL("libc.so.6").malloc_trim(0)
-print([line for line in open("/proc/self/status") if line.startswith("VmRSS")][0].split()[1])
-"""
 
 
 def rss_mb(pid: int) -> float:
@@ -47,47 +34,46 @@ def rss_mb(pid: int) -> float:
     return 0.0
 
 
-def built_mb(environment: dict[str, str]) -> float:
-    """Return the resident memory once the data set is parsed and the model is built."""
-    command = [sys.executable, "-c", BUILD, CONFIG, *OPTIONS, "run.evaluate=true"]
-    printed = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
-    return int(printed.split()[-1]) * 1024 / 1e6
+def resident_mb(base: Path, n: int) -> tuple[float, float]:
+    """Return the resident memory of one run: once its data set is parsed, and at most from then to its end.
 
-
-def working_mb(base: Path, n: int, environment: dict[str, str]) -> float:
-    """Return the most resident memory from the first finished question to the end of the run, scores and report too."""
+    Scores and report are part of the run.
+    """
+    environment = {
+        **os.environ,
+        "SQA3D_ROOT": str(synthetic_root(base, n)),
+        "LAVIS_CACHE": str(base / f"cache{n}"),
+        "PYTHONWARNINGS": "ignore",
+    }
     command = [
         *(sys.executable, "evaluate.py", "--cfg-path", CONFIG, "--options"),
         *(f"run.output_dir={base / 'out'}", f"run.run_id=n{n}", *OPTIONS),
     ]
-    journal = base / "out" / f"n{n}" / "answers" / "rank0.jsonl"
-    most = 0.0
-    with open(base / f"n{n}.log", "wb") as log:
+    log_path = base / f"n{n}.log"
+    parsed = most = 0.0
+    with open(log_path, "wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=log)
-    while process.poll() is None:
-        if journal.exists() and journal.stat().st_size:
-            most = max(most, rss_mb(process.pid))
-        time.sleep(0.05)
+        while process.poll() is None:
+            # The folder is opened between building everything and the first question.
+            if not parsed and b"] run folder" in log_path.read_bytes():
+                parsed = rss_mb(process.pid)
+            if parsed:
+                most = max(most, rss_mb(process.pid))
+            time.sleep(0.05 if parsed else 0.002)
     if process.returncode:
-        raise SystemExit((base / f"n{n}.log").read_text()[-2000:])
-    return most
+        raise SystemExit(log_path.read_text()[-2000:])
+    return parsed, most
 
 
 def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as folder:
-        base = Path(folder)
-        left = {}
-        for n in SIZES:
-            root = synthetic_root(base, n)
-            environment = {**os.environ, "SQA3D_ROOT": str(root), "LAVIS_CACHE": str(base / f"cache{n}")}
-            environment["PYTHONWARNINGS"] = "ignore"
-            built, working = built_mb(environment), working_mb(base, n, environment)
-            left[n] = (built, working)
-            print(f"{n} questions: {built:.0f} MB with the data set parsed, {working:.0f} MB at most while working")
-        annotation = left[SIZES[1]][0] - left[SIZES[0]][0]
-        ratio = (left[SIZES[1]][1] - annotation) / left[SIZES[0]][1]
-        print(f"the annotation takes {annotation:.0f} MB; the rest at {SIZES[1]} / at {SIZES[0]}: {ratio:.3f}")
+        found = {n: resident_mb(Path(folder), n) for n in SIZES}
+        for n, (parsed, most) in found.items():
+            print(f"{n} questions: {parsed:.0f} MB with the data set parsed, {most:.0f} MB at most from then on")
+        (few_parsed, few_most), (many_parsed, many_most) = (found[n] for n in SIZES)
+        annotation = many_parsed - few_parsed
+        print(f"the annotation takes {annotation:.0f} MB; the rest: {(many_most - annotation) / few_most:.3f}")
 
 
 if __name__ == "__main__":
