@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 START_CONNECTIONS = 8
 # A window is judged when as many calls have ended as may be in flight, but never fewer than this.
-MIN_WINDOW = 32
+MIN_WINDOW = 16
 # Up to this share of refusals, or this many in a window, is noise that retries deal with; the limit falls beyond.
 TOLERATED_SHARE, TOLERATED_REFUSALS = 0.1, 3
 # A median this many times that of quiet windows says that calls wait at the provider, not that they are worked on.

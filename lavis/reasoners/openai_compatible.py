@@ -14,19 +14,11 @@ from lavis.common import event_loop
 from lavis.common.errors import ConfigError, ContextTooLongError, ReasonerError
 from lavis.reasoners.availability import Availability
 from lavis.reasoners.base import AnswerForm, Completion, Prompt, Reasoner, SchemaPath, Usage
-from lavis.reasoners.chat_reply import ChatReply, context_limits, read_reply
+from lavis.reasoners.chat_reply import ChatReply, read_reply
 from lavis.reasoners.concurrency import START_CONNECTIONS, AdaptiveLimiter
-from lavis.reasoners.openai_client import (
-    BodyTooLargeError,
-    BodyTooSlowError,
-    checked_url,
-    connection_cause,
-    never_connected,
-    open_client,
-    read_key,
-    root_cause,
-)
-from lavis.reasoners.retries import Failure, RetryPolicy, is_retryable_status, retry_after_s
+from lavis.reasoners.openai_client import checked_url, open_client, read_key
+from lavis.reasoners.openai_failures import BODY_ERRORS, no_response, refusal
+from lavis.reasoners.retries import Failure, RetryPolicy
 from lavis.reasoners.structured import UNSUPPORTED, asked_in_words, misfit, repair_messages, response_format
 
 if TYPE_CHECKING:
@@ -325,52 +317,16 @@ class OpenAIReasoner(Reasoner):
         try:
             # The plain form of the client's call: its typed form spends half its time on looking at types.
             response = await self._client.post("/chat/completions", body=request, cast_to=httpx2.Response)
-            body = response.content
+            outcome = read_reply(response.content, model=self.model)
         except openai.APIStatusError as error:
-            return self._refusal(error)
-        except openai.APIConnectionError as error:
-            return self._no_response(error)
-        except (BodyTooLargeError, BodyTooSlowError, httpx2.HTTPError, OSError) as error:
-            return self._no_response(error)
+            outcome = refusal(error)
+        except (openai.APIConnectionError, *BODY_ERRORS, httpx2.HTTPError, OSError) as error:
+            outcome = no_response(error, timeout_s=self.timeout_s)
         except openai.OpenAIError as error:
-            return Failure(self._scrub(f"{type(error).__name__}: {error}"), retryable=False)
-        outcome = read_reply(body, model=self.model)
+            outcome = Failure(f"{type(error).__name__}: {error}", retryable=False)
         if isinstance(outcome, ChatReply):
             return outcome
         return dataclasses.replace(outcome, reason=self._scrub(outcome.reason))
-
-    def _refusal(self, error: openai.APIStatusError) -> Failure:
-        body = error.body if isinstance(error.body, Mapping) else {}
-        code = str(body.get("code") or body.get("type") or "")
-        status = error.status_code
-        # The client repeats the message of OpenAI's form and drops any other: a list, a text, FastAPI's detail.
-        words = error.message if body.get("message") else f"{error.message} {error.body or ''}"
-        text = f"{error.message} {error.body}"
-        too_long, limit, prompt = context_limits(text, code) if status in (400, 413, 422) else (False, None, None)
-        return Failure(
-            self._scrub(f"HTTP {status} {words}"),
-            retryable=is_retryable_status(status),
-            retry_after_s=retry_after_s(error.response.headers),
-            cause=f"HTTP {status}",
-            status=status,
-            limit_tokens=limit,
-            prompt_tokens=prompt,
-            too_long=too_long,
-        )
-
-    def _no_response(self, error: Exception) -> Failure:
-        cause, first = connection_cause(error), root_cause(error)
-        if isinstance(first, BodyTooLargeError):
-            return Failure(str(first), retryable=True, cause="damaged reply")
-        if isinstance(first, BodyTooSlowError):
-            return Failure(str(first), retryable=True, cause="timeout")
-        if cause == "timeout":
-            return Failure(f"no answer within {self.timeout_s:g} s", retryable=True, cause=cause)
-        detail = self._scrub(f"{type(first).__name__}: {first}")
-        if cause == "tls":
-            return Failure(f"no secure connection ({detail})", retryable=False, cause=cause)
-        reason = f"the connection failed ({detail})"
-        return Failure(reason, retryable=True, cause=cause, unconnected=never_connected(error))
 
     def _scrub(self, text: str) -> str:
         """Take the key out of a text; providers repeat it in their errors."""

@@ -9,6 +9,7 @@ import logging
 import os
 import secrets
 import socket
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ class EntryFiles:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._complained = False
+        self._complaint = threading.Lock()  # taken for good by the first of many threads that has to complain
 
     def path(self, key: str) -> str:
         """Return where the entry of a key lies; a text, since a Path keeps every name it ever had in memory."""
@@ -88,6 +89,5 @@ class EntryFiles:
         try:
             write_atomically(self.path(key), text, sync=False)
         except OSError as error:
-            if not self._complained:
+            if self._complaint.acquire(blocking=False):
                 logger.warning("%s cannot be written (%s): nothing more is kept there.", self.root, error)
-            self._complained = True
