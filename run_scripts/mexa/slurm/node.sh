@@ -3,10 +3,9 @@
 # Its words go to evaluate.py. torchrun is told TERM once: it passes it on and gives its ranks 30 s.
 set -eu
 
-agent='' stopped='' interrupted=''
+agent='' stopped=''
 # shellcheck disable=SC2329 # the trap calls it
 stop_agent() {
-    interrupted=1
     [ -z "$stopped" ] || return 0
     stopped=1
     [ -z "$agent" ] || kill -TERM "$agent" 2>/dev/null || :
@@ -21,10 +20,16 @@ agent=$!
 [ -z "$stopped" ] || kill -TERM "$agent"
 
 while :; do
-    interrupted='' status=0
+    status=0
     wait "$agent" || status=$?
-    [ -n "$interrupted" ] || break # a signal ends wait, not torchrun
+    # A signal ends wait with a status above 128, and what is waited for goes on.
+    { [ "$status" -gt 128 ] && kill -0 "$agent" 2>/dev/null; } || break
 done
+if [ "$status" -gt 128 ]; then # it may have ended just then: its own status, if that is still to be had
+    own=0
+    wait "$agent" || own=$?
+    [ "$own" -eq 127 ] || status=$own
+fi
 
 if [ "$status" -ne 0 ] && [ -z "$stopped" ] && [ "$SLURM_NNODES" -gt 1 ]; then
     # The others would wait for these ranks until the time limit.
