@@ -69,4 +69,5 @@ async def complete_fitting(
             if error.prompt_tokens and counted:
                 tokens_per_counted = max(tokens_per_counted, error.prompt_tokens / counted)
             room = int(AFTER_REFUSAL * (counted * tokens_per_counted + reasoner.reply_tokens(asked)))
-            limit_tokens = min(room, error.limit_tokens or room)
+            # A limit that the server tells is kept to as it is; one that it refuses all the same is not to be trusted.
+            limit_tokens = error.limit_tokens if error.limit_tokens and refusals == 1 else room

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 from lrm_server import running
@@ -19,7 +20,7 @@ from lavis.models.mexa_models.mexa_aggregator import MexaAggregator
 from lavis.models.mexa_models.panel import Panel
 from lavis.models.mexa_models.selectors import FixedSelector
 from lavis.models.mexa_models.workbench import new_workbench
-from lavis.reasoners.base import Completion, Prompt, Reasoner
+from lavis.reasoners.base import Completion, Prompt, Reasoner, Usage
 from lavis.reasoners.openai_compatible import OpenAIReasoner
 
 Ask = Callable[..., Question]
@@ -146,3 +147,32 @@ def test_a_real_server_s_context_error_leads_to_an_answer_whose_record_says_what
     assert Answer.from_json(answers[0].to_json()) == answers[0]
     assert answers[1].shortened == ()
     assert asked == {"What is left of me?": 2, "Another?": 1}
+
+
+def test_a_limit_that_the_server_tells_is_used_up() -> None:
+    """1,500 tokens fit. No more than a line, about 10 tokens, is taken out beyond what has to go."""
+
+    class Telling(Reasoner):
+        asked: ClassVar[list[int]] = []
+
+        def complete(self, prompt: Prompt) -> Completion:
+            tokens = self.count_tokens(prompt) + prompt.max_tokens
+            self.asked.append(tokens)
+            if tokens > 1500:
+                raise ContextTooLongError("too long", limit_tokens=1500, prompt_tokens=self.count_tokens(prompt))
+            return Completion("left", Usage(tokens, 1), "telling", 0.0)
+
+        def identity(self) -> dict[str, Any]:
+            return {}
+
+    report = "\n".join(f"at {number:03d} s: a chair stands to the left" for number in range(200))
+    evidence = [Evidence("frames", "scene", report, "1")]
+
+    def prompt(items: Sequence[Evidence]) -> Prompt:
+        return Prompt("", "\n".join(item.text for item in items), "Question: where?")
+
+    fitted = event_loop.run(complete_fitting(Telling(), prompt, evidence, ["frames"]))
+    assert fitted.shortened
+    assert Telling.asked[0] > 1500
+    assert len(Telling.asked) == 2
+    assert 1500 - 12 <= Telling.asked[1] <= 1500
