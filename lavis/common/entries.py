@@ -11,6 +11,9 @@ ENTRIES: dict[str, dict[str, str]] = {
     "builder": {
         "sqa3d": "lavis.datasets.builders.sqa3d_builder:SQA3DBuilder",
     },
+    "sample": {
+        "sqa3d": "lavis.datasets.sample:build_sample",
+    },
     "task": {
         "mexa_qa": "lavis.tasks.mexa_qa:MexaQATask",
     },

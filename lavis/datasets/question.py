@@ -25,6 +25,10 @@ class Pose:
     forward: tuple[float, float]
 
 
+# A modality whose loader returns the same kind of clip, in place of one that a medium does not have.
+STAND_INS = {"frame": ("video",)}
+
+
 @dataclasses.dataclass(frozen=True)
 class Media:
     """One medium: where each of its modalities lies on disk, and what else is known about it.
@@ -39,12 +43,24 @@ class Media:
     sources: Mapping[str, Path]
     side: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
+    def serving(self, modality: str) -> str | None:
+        """Return the source that serves a modality: itself, what stands in for it (a video for frames), or None."""
+        return next((name for name in (modality, *STAND_INS.get(modality, ())) if name in self.sources), None)
+
+    def path(self, modality: str) -> Path:
+        """Return where what serves a modality lies.
+
+        Raises:
+            KeyError: nothing serves it.
+        """
+        return self.sources[self.serving(modality) or modality]
+
     def fingerprint(self, modality: str) -> str:
         """Return a digest of what lies at a source: names, bytes and modification times, not content.
 
         A missing path has a fingerprint of its own, so that a file that appears later is a change.
         """
-        path = self.sources[modality]
+        path = self.path(modality)
         digest = hashlib.sha256(str(path.name).encode())
         for name, size_bytes, modified_ns in sorted(_listing(path)):
             digest.update(f"\0{name}\0{size_bytes}\0{modified_ns}".encode())
@@ -69,8 +85,9 @@ def _listing(path: Path) -> list[tuple[str, int, int]]:
 class Question:
     """One question of a benchmark.
 
-    ``answers`` is the gold. Nothing that chooses, looks or answers may see it: those get
-    :meth:`blind`.
+    ``answers`` and ``gold_spans_s`` (where in the medium the answer is seen) are the gold. Nothing that
+    chooses, looks or answers may see them: those get :meth:`blind`. ``tags`` is what the benchmark's
+    metrics count and tell questions apart by.
     """
 
     question_id: str
@@ -80,10 +97,12 @@ class Question:
     situation: str = ""
     answers: tuple[str, ...] = ()
     category: str = ""
+    tags: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    gold_spans_s: tuple[tuple[float, float], ...] = ()
 
     def blind(self) -> Question:
-        """Return the same question without its gold answers."""
-        return dataclasses.replace(self, answers=())
+        """Return the same question without its gold, and without tags, which may tell of it."""
+        return dataclasses.replace(self, answers=(), gold_spans_s=(), tags={})
 
 
 def path_inside(root: Path, name: str, *, annotation: str) -> Path:

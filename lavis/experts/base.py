@@ -43,7 +43,7 @@ class Expert(abc.ABC):
     def missing_needs(self, question: Question) -> tuple[str, ...]:
         """Return what the medium lacks for this expert: its modality or side data."""
         media = question.media
-        missing = [] if self.card.modality in media.sources else [self.card.modality]
+        missing = [] if media.serving(self.card.modality) else [self.card.modality]
         return (*missing, *(need for need in self.card.needs if media.side.get(need) is None))
 
     def look(self, question: Question, reader: MediaReader) -> Evidence:
@@ -66,7 +66,7 @@ class Expert(abc.ABC):
         try:
             text = self.write(reader.load(self.card.modality), **context)
         except ModalityError as error:
-            path = media.sources[self.card.modality]
+            path = media.path(self.card.modality)
             # A loader names medium and path itself; an expert that got no clip can't.
             where = "" if str(path) in str(error) else f"medium {media.media_id!r}, {self.card.modality} at {path}: "
             raise ModalityError(f"Question {question.question_id}: {where}{error}") from error

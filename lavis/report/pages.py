@@ -15,6 +15,7 @@ from lavis.common.registry import registry
 from lavis.datasets.question import Question
 from lavis.models.mexa_models.answer import Answer
 from lavis.store.entry_files import write_lines_atomically
+from lavis.tasks.rows import ResultRow
 
 QUESTIONS_PER_PAGE = 200
 
@@ -90,6 +91,8 @@ def _scores(split: str, metrics: Mapping[str, Any], pages: list[str]) -> Iterato
             cells = "".join(_cell(by_type[name][category]) for category in categories)
             yield f'<tr><td>{html.escape(name)}</td><td class="number">{metrics[name]:.2f}</td>{cells}</tr>\n'
         yield "</table>\n"
+    for name, count in metrics.get("left_out", {}).items():
+        yield f"<p>{html.escape(name)} leaves out {count} questions, as its authors do.</p>\n"
     if metrics["failures"]:
         yield "<h3>Failures</h3>\n<ul>\n"
         yield from (f"<li>{count} × {html.escape(reason)}</li>\n" for reason, count in metrics["failures"].items())
@@ -106,7 +109,7 @@ def _cell(entry: Mapping[str, Any]) -> str:
 
 
 def _article(question: Question, answer: Answer, headline: str) -> Iterator[str]:
-    right = registry.require("metric", headline).score(answer.text, question.answers) == 1.0
+    right = registry.require("metric", headline).score(ResultRow.of(question, answer)) == 1.0
     yield f'<article id="{html.escape(question.question_id, quote=True)}">\n<h2>{html.escape(question.text)}</h2>\n'
     if question.situation:
         yield f"<div>{html.escape(question.situation)}</div>\n"

@@ -72,6 +72,9 @@ class EvidenceStore:
             "side": {need: _plain(media.side.get(need)) for need in card.needs},
             "question": [question.text, question.situation, question.options] if card.question_aware else None,
         }
+        serving = media.serving(card.modality)
+        if serving != card.modality:
+            decides["served_by"] = serving  # a video's frames are not those of a folder, bit by bit
         portable = digest(decides)
         return EvidenceKey(digest([portable, self.fingerprint(media, card.modality)]), portable)
 
@@ -127,7 +130,7 @@ class EvidenceStore:
 
 
 def _place(media: Media, modality: str) -> tuple[str, str]:
-    return media.media_id, str(media.sources[modality])
+    return media.media_id, str(media.path(modality))
 
 
 def _plain(value: Any) -> Any:

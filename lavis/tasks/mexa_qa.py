@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +18,7 @@ from lavis.reasoners.base import Usage
 from lavis.store.entry_files import write_lines_atomically
 from lavis.tasks.base_task import BaseTask
 from lavis.tasks.metrics import Metric
+from lavis.tasks.rows import ResultRow
 
 STATUSES = ("answered", "unparsed", "failed")
 # Reasons may name a question each; so many are told apart.
@@ -79,7 +80,8 @@ class MexaQATask(BaseTask):
             dataset: names the metrics.
 
         Returns:
-            ``{metric: percent, n, answered, unparsed, failed, by_type, failures, usage}``.
+            ``{metric: percent, n, answered, unparsed, failed, left_out, by_type, failures, usage}``; ``left_out``
+            names the metrics whose authors do not count every question, with how many they leave out.
         """
         metrics = self.metrics_for(dataset)
         tallies = [metric.tally() for metric in metrics]
@@ -89,10 +91,10 @@ class MexaQATask(BaseTask):
 
         def rows() -> Iterator[str]:
             for position, (question, answer) in enumerate(answered):
-                scores = {}
-                for metric, tally in zip(metrics, tallies, strict=True):
-                    scores[metric.name] = metric.score(answer.text, question.answers)
-                    tally.add(question, scores[metric.name])
+                result = ResultRow.of(question, answer)
+                scores = {metric.name: metric.score(result) for metric in metrics}
+                for tally, score in zip(tallies, scores.values(), strict=True):
+                    tally.add(result, score)
                 counts[answer.status] += 1
                 if answer.error:
                     reason = answer.error if answer.error in failures or len(failures) < MAX_REASONS else OTHER_REASONS
@@ -100,7 +102,7 @@ class MexaQATask(BaseTask):
                 usage["selector"].add(answer.selection.model, answer.selection.usage)
                 if answer.completion is not None:
                     usage["aggregator"].add(answer.completion.model, answer.completion.usage)
-                row = json.dumps(_row(question, answer, scores), ensure_ascii=False)
+                row = json.dumps(_row(question, answer, result, scores), ensure_ascii=False)
                 yield f"{'[' if position == 0 else ','}\n{row}"
             yield "\n]\n" if sum(counts.values()) else "[]\n"
 
@@ -110,8 +112,9 @@ class MexaQATask(BaseTask):
             **{name: summary.percent for name, summary in summaries.items()},
             "n": sum(counts.values()),
             **counts,
+            "left_out": {name: summary.left_out for name, summary in summaries.items() if summary.left_out},
             "by_type": {
-                name: {category: {"percent": percent, "n": n} for category, (percent, n) in summary.by_category.items()}
+                name: {group: {"percent": percent, "n": n} for group, (percent, n) in summary.by_group.items()}
                 for name, summary in summaries.items()
             },
             "failures": dict(sorted(failures.items())),
@@ -147,15 +150,13 @@ class RoleUsage:
         }
 
 
-def _row(question: Question, answer: Answer, scores: dict[str, float]) -> dict[str, Any]:
+def _row(question: Question, answer: Answer, result: ResultRow, scores: Mapping[str, float | None]) -> dict[str, Any]:
     usage = answer.completion.usage if answer.completion is not None else Usage()
     return {
-        "question_id": question.question_id,
-        "answer": answer.text,
-        "choice": answer.choice,
-        "gold": list(question.answers),
-        "status": answer.status,
-        "scores": scores,
+        **result.to_json(),
+        "media_id": question.media.media_id,
+        "question": question.text,
+        "scores": dict(scores),
         "experts": list(answer.selection.experts),
         "absent": {item.expert: item.error for item in answer.evidence if item.error},
         "error": answer.error,

@@ -13,8 +13,9 @@ from PIL import Image
 
 from lavis.common.errors import AnnotationError, ConfigError, ModalityError
 from lavis.datasets.builders.sqa3d_builder import SQA3DBuilder
+from lavis.datasets.datasets.benchmark_dataset import read_vocabulary
 from lavis.datasets.datasets.sqa3d_annotations import read_records
-from lavis.datasets.datasets.sqa3d_dataset import SQA3DDataset, read_vocabulary
+from lavis.datasets.datasets.sqa3d_dataset import SQA3DDataset
 
 SCENE = "scene0000_00"
 
@@ -46,23 +47,22 @@ def test_both_forms_hold_the_same_questions(shared_data: Path) -> None:
     official = read_records([folder / "v1_balanced_questions_test_scannetv2.json"])
     scanqa = read_records([folder / "SQA_test.json"])
     assert len(official) == len(scanqa) == 3519
-    assert len({one.scene_id for one in official}) == 67
+    assert len({one.media_id for one in official}) == 67
     for one, other in zip(official, scanqa, strict=True):
-        assert (one.question_id, one.scene_id, one.situation, one.question) == (
-            *(other.question_id, other.scene_id, other.situation, other.question),
+        assert (one.question_id, one.media_id, one.situation, one.text) == (
+            *(other.question_id, other.media_id, other.situation, other.text),
         )
-        assert one.pose is not None
-        assert one.pose == other.pose
+        assert one.side["pose"] == other.side["pose"]
     changed = sum(one.answers != other.answers for one, other in zip(official, scanqa, strict=True))
     assert changed in (0, 95), "the official converter turns 95 answers outside its vocabulary into 'unknown'"
 
 
 def test_the_first_official_record_is_read_as_it_stands(shared_data: Path) -> None:
     first = read_records([shared_data / "sqa3d" / "v1_balanced_questions_test_scannetv2.json"])[0]
-    assert (first.question_id, first.scene_id, first.answers) == ("220602000002", "scene0050_00", ("piano",))
-    assert first.pose is not None
-    assert first.pose.position_m == pytest.approx((0.7110, -0.0322, 0.0), abs=1e-4)
-    assert np.linalg.norm(first.pose.forward) == pytest.approx(1.0)
+    assert (first.question_id, first.media_id, first.answers) == ("220602000002", "scene0050_00", ("piano",))
+    pose = first.side["pose"]
+    assert pose.position_m == pytest.approx((0.7110, -0.0322, 0.0), abs=1e-4)
+    assert np.linalg.norm(pose.forward) == pytest.approx(1.0)
 
 
 def test_the_official_vocabulary_has_706_answers(shared_data: Path) -> None:
@@ -77,10 +77,10 @@ def test_the_official_vocabulary_has_706_answers(shared_data: Path) -> None:
         ("{", "not JSON"),
         ("3", "neither a list"),
         ("[]", "No question"),
-        ("[3]", "record 0 is not an object"),
+        ("[3]", "record 0 is 3, not an object"),
         (json.dumps([record(scene_id=None)]), r"record 7 has no 'scene_id'"),
         (json.dumps([record(question=None)]), r"record 7 has no 'question'"),
-        (json.dumps([record(answers=[])]), r"question 7 has no answer"),
+        (json.dumps([record(answers=[])]), r"record 7 has no answer"),
         (json.dumps([record(), record()]), r"question id 7 occurs twice"),
     ],
 )
@@ -93,7 +93,7 @@ def test_bad_annotations_name_file_and_record(tmp_path: Path, content: str, mess
 
 
 def test_an_absent_annotation_file_says_what_to_set(tmp_path: Path) -> None:
-    with pytest.raises(AnnotationError, match="SQA3D_ROOT"):
+    with pytest.raises(AnnotationError, match=r"build_info\.root"):
         read_records([tmp_path / "gone.json"])
 
 
@@ -108,11 +108,20 @@ def test_a_question_without_its_annotation_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("scene", ["../secret", "/etc", "a/../../b", "..", ""])
 def test_a_scene_id_that_climbs_out_of_its_root_is_refused(tmp_path: Path, scene: str) -> None:
-    data = dataset(
-        annotation(tmp_path, record(scene_id=scene)), modalities=["frame"], frame_root=str(tmp_path / "frames")
-    )
-    with pytest.raises(AnnotationError, match=r"SQA_test\.json, question 7"):
-        data.question(0)
+    with pytest.raises(AnnotationError, match=r"SQA_test\.json: record 7 "):
+        read_records([annotation(tmp_path, record(scene_id=scene))])
+
+
+def test_a_link_out_of_the_root_is_refused_unless_it_is_allowed(tmp_path: Path) -> None:
+    elsewhere, frames = tmp_path / "elsewhere" / SCENE, tmp_path / "frames"
+    elsewhere.mkdir(parents=True)
+    frames.mkdir()
+    (frames / SCENE).symlink_to(elsewhere)
+    parts: dict[str, Any] = {"modalities": ["frame"], "frame_root": str(frames)}
+    with pytest.raises(AnnotationError, match="follow_links"):
+        dataset(annotation(tmp_path, record()), **parts).question(0)
+    followed = dataset(annotation(tmp_path, record()), follow_links=True, **parts).question(0)
+    assert followed.media.sources == {"frame": frames / SCENE}
 
 
 def test_a_question_carries_scene_sources_and_pose(tmp_path: Path) -> None:

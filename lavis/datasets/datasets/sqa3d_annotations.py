@@ -2,44 +2,36 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lavis.common.errors import AnnotationError
+from lavis.datasets.datasets.annotation_rows import Row, read_json
+from lavis.datasets.datasets.question_record import QuestionRecord
+from lavis.datasets.datasets.record_ids import refuse_duplicates
+from lavis.datasets.datasets.sqa3d_types import crema_type, leo_type
 from lavis.datasets.pose import forward_from_quaternion
 from lavis.datasets.question import Pose
 
 
-@dataclasses.dataclass(frozen=True)
-class SQA3DRecord:
-    """One SQA3D question as annotated."""
-
-    question_id: str
-    scene_id: str
-    situation: str
-    question: str
-    answers: tuple[str, ...]
-    pose: Pose | None
-
-
-def read_records(paths: Sequence[Path]) -> list[SQA3DRecord]:
+def read_records(paths: Sequence[Path]) -> list[QuestionRecord]:
     """Read annotation files, one after another.
 
     Each is a questions file of the official pair (its annotations file is found beside it, or named
-    next in the list) or a list in ScanQA form, told apart by their content.
+    next in the list) or a list in ScanQA form, told apart by their content. A record's medium is its
+    scene, with the agent's ``pose`` beside it.
 
     Raises:
         AnnotationError: a file is missing or not JSON, a record lacks what it needs, an answer has
             no question, or two records share an id; names the file and the record.
     """
-    records: list[SQA3DRecord] = []
-    documents = {path: _read_json(path) for path in paths}
+    records: list[QuestionRecord] = []
+    documents = {path: read_json(path) for path in paths}
     for path, document in documents.items():
         if isinstance(document, list):
-            records.extend(_from_scanqa(row, index, path) for index, row in enumerate(document))
+            records.extend(_from_scanqa(Row(item, path, number), number) for number, item in enumerate(document))
         elif isinstance(document, dict) and "questions" in document:
             records.extend(_from_pair(path, document, documents))
         elif not (isinstance(document, dict) and "annotations" in document):
@@ -48,90 +40,87 @@ def read_records(paths: Sequence[Path]) -> list[SQA3DRecord]:
             )
     if not records:
         raise AnnotationError(f"No question in {', '.join(map(str, paths))}.")
-    _refuse_duplicates(records, paths)
+    refuse_duplicates(records, paths)
     return records
 
 
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise AnnotationError(
-            f"No annotation file {path}; set SQA3D_ROOT (datasets.sqa3d.build_info.root) to the folder that holds it."
-        ) from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise AnnotationError(f"{path} is not JSON: {error}. Download it again.") from error
-
-
-def _from_pair(path: Path, document: Mapping[str, Any], documents: Mapping[Path, Any]) -> list[SQA3DRecord]:
+def _from_pair(path: Path, document: Mapping[str, Any], documents: Mapping[Path, Any]) -> list[QuestionRecord]:
     beside = path.with_name(path.name.replace("_questions_", "_sqa_annotations_"))
     named = next((other for other, doc in documents.items() if isinstance(doc, dict) and "annotations" in doc), None)
     if named is None and beside == path:
         raise AnnotationError(f"{path}: name its annotations file after it in build_info.annotations.<split>.storage.")
     answers_path = named or beside
-    rows = (documents.get(answers_path) or _read_json(answers_path)).get("annotations", [])
-    golds = {str(_need(row, "question_id", answers_path, index)): row for index, row in enumerate(rows)}
+    answers_document = documents.get(answers_path) or read_json(answers_path)
+    if not isinstance(answers_document, dict):
+        raise AnnotationError(f"{answers_path}: is no object with 'annotations'.")
+    golds = {row.name: row for row in _rows(answers_document, "annotations", answers_path)}
     records = []
-    for index, row in enumerate(document["questions"]):
-        question_id = str(_need(row, "question_id", path, index))
-        gold = golds.get(question_id)
+    for row in _rows(document, "questions", path):
+        gold = golds.get(row.name)
         if gold is None:
-            raise AnnotationError(f"{answers_path}: question {question_id} of {path.name} has no annotation.")
-        answers = tuple(str(_need(item, "answer", answers_path, question_id)) for item in gold.get("answers", ()))
-        pose = _pose(
-            [gold.get("position", {}).get(axis) for axis in "xyz"],
-            [gold.get("rotation", {}).get(axis) for axis in ("_x", "_y", "_z", "_w")],
-        )
-        records.append(_record(row, question_id, answers, pose, path))
+            raise AnnotationError(f"{answers_path}: question {row.name} of {path.name} has no annotation.")
+        given = gold.data.get("answers") or []
+        if not isinstance(given, list):
+            raise gold.error(f"has 'answers' {given!r}, not a list.")
+        answers = tuple(Row(item, answers_path, row.name).text("answer") for item in given)
+        pose = _pose(gold, _axes(gold, "position", "xyz"), _axes(gold, "rotation", ("_x", "_y", "_z", "_w")))
+        records.append(_record(row, row.name, answers, pose))
     return records
 
 
-def _from_scanqa(row: Any, index: int, path: Path) -> SQA3DRecord:
-    if not isinstance(row, dict):
-        raise AnnotationError(f"{path}: record {index} is not an object.")
+def _rows(document: Mapping[str, Any], key: str, path: Path) -> list[Row]:
+    """Return the records under a key, named by their question ids."""
+    held = document.get(key)
+    if not isinstance(held, list):
+        raise AnnotationError(f"{path}: {key!r} is no list of records.")
+    rows = [Row(item, path, number) for number, item in enumerate(held)]
+    return [Row(row.data, path, row.identifier("question_id")) for row in rows]
+
+
+def _from_scanqa(row: Row, number: int) -> QuestionRecord:
     # Records of 3D-LLM's pre-training carry no id of their own.
-    question_id = str(row["question_id"]) if "question_id" in row else f"{_need(row, 'scene_id', path, index)}_{index}"
-    numbers = list(row.get("position") or ())
-    pose = _pose(numbers[:3], numbers[3:7]) if len(numbers) == 7 else None
-    answers = tuple(map(str, _need(row, "answers", path, question_id)))
-    return _record(row, question_id, answers, pose, path)
+    question_id = row.identifier("question_id") if "question_id" in row else f"{row.file_name('scene_id')}_{number}"
+    named = Row(row.data, row.path, question_id)
+    numbers = row.data.get("position") or []
+    if not isinstance(numbers, list):
+        raise named.error(f"has 'position' {numbers!r}, not a list of seven numbers.")
+    pose = _pose(named, numbers[:3], numbers[3:7]) if len(numbers) == 7 else None
+    return _record(named, question_id, named.texts("answers"), pose)
 
 
-def _record(
-    row: Mapping[str, Any], question_id: str, answers: tuple[str, ...], pose: Pose | None, path: Path
-) -> SQA3DRecord:
+def _record(row: Row, question_id: str, answers: tuple[str, ...], pose: Pose | None) -> QuestionRecord:
     if not answers:
-        raise AnnotationError(f"{path}: question {question_id} has no answer.")
-    return SQA3DRecord(
+        raise row.error("has no answer.")
+    scene, text = row.file_name("scene_id"), row.text("question")
+    situation = row.text("situation", empty=True) if "situation" in row else ""
+    content = repr((scene, pose, situation, text))
+    return QuestionRecord(
         question_id=question_id,
-        scene_id=str(_need(row, "scene_id", path, question_id)),
-        situation=str(row.get("situation", "")),
-        question=str(_need(row, "question", path, question_id)),
+        media_id=scene,
+        text=text,
         answers=answers,
-        pose=pose,
+        situation=situation,
+        category=leo_type(text),
+        tags={
+            "crema_type": crema_type(text),
+            # what the official evaluator tells questions apart by
+            "content": hashlib.blake2b(content.encode(), digest_size=8).hexdigest(),
+        },
+        side={} if pose is None else {"pose": pose},
     )
 
 
-def _pose(position: Sequence[Any], rotation: Sequence[Any]) -> Pose | None:
+def _axes(row: Row, key: str, axes: Sequence[str]) -> list[Any]:
+    held = row.data.get(key) or {}
+    if not isinstance(held, dict):
+        raise row.error(f"has {key!r} {held!r}, not an object of axes.")
+    return [held.get(axis) for axis in axes]
+
+
+def _pose(row: Row, position: Sequence[Any], rotation: Sequence[Any]) -> Pose | None:
     """Build the pose from x, y, z (m) and a quaternion x, y, z, w; None where a number is absent."""
     if any(number is None for number in (*position, *rotation)):
         return None
-    x_m, y_m, z_m = map(float, position)
-    x, y, z, w = map(float, rotation)
+    numbers = dict(zip("xyzijkw", (*position, *rotation), strict=True))
+    x_m, y_m, z_m, x, y, z, w = (Row(numbers, row.path, row.name).number(axis) for axis in "xyzijkw")
     return Pose(position_m=(x_m, y_m, z_m), forward=forward_from_quaternion(x, y, z, w))
-
-
-def _need(row: Mapping[str, Any], key: str, path: Path, record: object) -> Any:
-    if not isinstance(row, dict) or row.get(key) is None:
-        raise AnnotationError(
-            f"{path}: record {record} has no {key!r}; correct the annotation or leave the record out."
-        )
-    return row[key]
-
-
-def _refuse_duplicates(records: Sequence[SQA3DRecord], paths: Sequence[Path]) -> None:
-    seen: set[str] = set()
-    for record in records:
-        if record.question_id in seen:
-            raise AnnotationError(f"{', '.join(map(str, paths))}: question id {record.question_id} occurs twice.")
-        seen.add(record.question_id)

@@ -32,15 +32,17 @@ class MediaReader:
         self._sampling: Sampling | None = None
 
     def load(self, modality: str) -> Any:
-        """Return what the modality's loader returns, reading it once.
+        """Return what the loader of the modality (or of what stands in for it) returns, reading it once.
 
         Raises:
             ModalityError: the medium has no such modality, or it cannot be read.
         """
+        serving = self.media.serving(modality)
+        if serving is None:
+            raise ModalityError(f"medium {self.media.media_id!r} has no {modality!r} source.")
+        modality = serving
         if modality not in self._loaded:
-            path = self.media.sources.get(modality)
-            if path is None:
-                raise ModalityError(f"medium {self.media.media_id!r} has no {modality!r} source.")
+            path = self.media.sources[modality]
             loader = self._loader(modality)
             sampling = self.sampling() if loader.timed else None
             self.opened.append(modality)

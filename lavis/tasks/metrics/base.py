@@ -1,4 +1,4 @@
-"""What a metric is: a rule for one answer, a category for one question, and their mean."""
+"""What a metric is: a rule for one row of a result, the groups it counts by, and their means."""
 
 from __future__ import annotations
 
@@ -9,36 +9,40 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from lavis.datasets.question import Question
+from lavis.tasks.rows import ResultRow
 
 
 @dataclasses.dataclass(frozen=True)
 class Metric:
-    """A named rule that scores one answer.
+    """A named rule that scores one row; a pure function of it, so that an old result can be scored anew.
 
     Attributes:
         name: what a table calls it; no score is shown without it.
-        score: (answer, gold answers) → 0 or 1. A failed or unparsed question has the answer "".
-        category: the question type that the rule's authors count by.
-        content_key: questions with an equal key count once, right if any of them is; None: all count.
+        score: row → 0 … 1, or None where the rule's authors leave such a question out of their count.
+            A failed or unparsed question has the answer "".
+        groups: the groups that a row is counted in (``("Audio", "Audio/Counting")``).
         source: where the rule was published.
+        content_key: rows with an equal key count once, right if any of them is, in the group of the
+            first; None: all count.
+        mean_of: the score is the unweighted mean of these groups; empty: every row counts alike.
     """
 
     name: str
-    score: Callable[[str, Sequence[str]], float]
-    category: Callable[[Question], str]
+    score: Callable[[ResultRow], float | None]
+    groups: Callable[[ResultRow], Sequence[str]]
     source: str
-    content_key: Callable[[Question], str] | None = None
+    content_key: Callable[[ResultRow], str] | None = None
+    mean_of: tuple[str, ...] = ()
 
     def tally(self) -> Tally:
         """Return an empty tally of this metric."""
         return Tally(self)
 
-    def summarize(self, scored: Iterable[tuple[Question, float]]) -> MetricSummary:
-        """Return the mean over (question, score) pairs and by category, in percent."""
+    def summarize(self, rows: Iterable[ResultRow]) -> MetricSummary:
+        """Score rows and return their mean, over all and by group, in percent."""
         tally = self.tally()
-        for question, score in scored:
-            tally.add(question, score)
+        for row in rows:
+            tally.add(row, self.score(row))
         return tally.summary()
 
 
@@ -47,58 +51,72 @@ class Tally:
 
     def __init__(self, metric: Metric) -> None:
         self.metric = metric
+        self._right, self._n, self._left_out = 0.0, 0, 0
         self._sums: dict[str, tuple[float, int]] = {}
-        self._categories: dict[str, int] = {}
-        self._contents, self._category_of, self._scores = array("Q"), array("H"), array("d")
+        self._group_sets: dict[tuple[str, ...], int] = {}
+        self._contents, self._groups_of, self._scores = array("Q"), array("H"), array("d")
 
-    def add(self, question: Question, score: float) -> None:
-        """Count one question's score, 0 … 1."""
-        category = self.metric.category(question)
-        if self.metric.content_key is None:
-            self._count(category, score, 1)
+    def add(self, row: ResultRow, score: float | None) -> None:
+        """Count one row's score, 0 … 1; None leaves it out."""
+        if score is None:
+            self._left_out += 1
             return
-        content = hashlib.blake2b(self.metric.content_key(question).encode(), digest_size=8).digest()
+        groups = tuple(self.metric.groups(row))
+        if self.metric.content_key is None:
+            self._count(groups, score, 1)
+            return
+        content = hashlib.blake2b(self.metric.content_key(row).encode(), digest_size=8).digest()
         self._contents.append(int.from_bytes(content, "little"))
-        self._category_of.append(self._categories.setdefault(category, len(self._categories)))
+        self._groups_of.append(self._group_sets.setdefault(groups, len(self._group_sets)))
         self._scores.append(score)
 
-    def _count(self, category: str, score: float, n: int) -> None:
-        total, count = self._sums.get(category, (0.0, 0))
-        self._sums[category] = (total + score, count + n)
+    def _count(self, groups: Sequence[str], score: float, n: int) -> None:
+        self._right, self._n = self._right + score, self._n + n
+        for group in groups:
+            total, count = self._sums.get(group, (0.0, 0))
+            self._sums[group] = (total + score, count + n)
 
     def _count_contents(self) -> None:
-        """Count each content once: in the category of its first question, with the best of its scores."""
+        """Count each content once: in the groups of its first question, with the best of its scores."""
         contents = np.frombuffer(self._contents, dtype=np.uint64)
         order = np.argsort(contents, kind="stable")
         first = np.flatnonzero(np.r_[True, np.diff(contents[order].astype(np.int64)) != 0])
         best = np.maximum.reduceat(np.frombuffer(self._scores)[order], first)
-        categories = np.frombuffer(self._category_of, dtype=np.uint16)[order][first]
-        self._sums = {}
-        for name, number in self._categories.items():
-            chosen = best[categories == number]
+        groups_of = np.frombuffer(self._groups_of, dtype=np.uint16)[order][first]
+        self._right, self._n, self._sums = 0.0, 0, {}
+        for groups, number in self._group_sets.items():
+            chosen = best[groups_of == number]
             if len(chosen):
-                self._count(name, float(chosen.sum()), len(chosen))
+                self._count(groups, float(chosen.sum()), len(chosen))
 
     def summary(self) -> MetricSummary:
         """Return the means so far."""
         if self._contents:
             self._count_contents()
-        n = sum(count for _, count in self._sums.values())
-        right = sum(total for total, _ in self._sums.values())
-        return MetricSummary(
-            percent=_percent(right, n),
-            n=n,
-            by_category={name: (_percent(total, count), count) for name, (total, count) in sorted(self._sums.items())},
-        )
+        by_group = {name: (_percent(total, count), count) for name, (total, count) in sorted(self._sums.items())}
+        percent = _percent(self._right, self._n)
+        if self.metric.mean_of:
+            held = [group for group in self.metric.mean_of if group in self._sums]
+            shares = [self._sums[group][0] / self._sums[group][1] for group in held]
+            percent = _percent(sum(shares), len(shares))
+        return MetricSummary(percent=percent, n=self._n, left_out=self._left_out, by_group=by_group)
 
 
 @dataclasses.dataclass(frozen=True)
 class MetricSummary:
-    """A metric over a split: percent and number of questions, over all and by category."""
+    """A metric over a split, in percent, over all and by group.
+
+    Attributes:
+        percent: the score; 0 where no row counts, which ``n`` tells.
+        n: rows that count.
+        left_out: rows that the rule's authors do not count.
+        by_group: group → (percent, n).
+    """
 
     percent: float
     n: int
-    by_category: dict[str, tuple[float, int]]
+    left_out: int
+    by_group: dict[str, tuple[float, int]]
 
 
 def _percent(right: float, n: int) -> float:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from lavis.datasets.datasets.sqa3d_types import crema_type, leo_type
-from lavis.datasets.question import Question
 from lavis.tasks.metrics.base import Metric
+from lavis.tasks.rows import ResultRow
 
 TYPOS = {
     "letf": "left",
@@ -48,9 +47,9 @@ def normalize(answer: str) -> str:
     return re.sub(r"\bbackwards\b", "backward", text)
 
 
-def content_key(question: Question) -> str:
-    """Return what the official evaluator tells questions apart by: scene, pose, situation and text."""
-    return repr((question.media.media_id, question.media.side.get("pose"), question.situation, question.text))
+def _content_key(row: ResultRow) -> str:
+    """Return what the official evaluator tells questions apart by (scene, pose, situation, text); else the id."""
+    return row.tags.get("content", row.question_id)
 
 
 def _contains_either_way(first: str, second: str) -> bool:
@@ -96,13 +95,35 @@ def _crema_substring(answer: str, golds: Sequence[str]) -> float:
     return float(text in gold)
 
 
-EXACT_MATCH = Metric("exact_match", _exact_match, leo_type, "LEO, arXiv 2311.12871: equality after its normalisation")
-EM_REFINED = Metric("em_refined", _em_refined, leo_type, "LEO, arXiv 2311.12871: equal or contained either way")
-MEXA_EM = Metric("mexa_em", _mexa_em, leo_type, "MEXA, arXiv 2506.17113: equality after lower-casing")
-MEXA_REFINED = Metric("mexa_refined", _mexa_refined, leo_type, "MEXA, arXiv 2506.17113: contained either way")
-OFFICIAL_LLM = Metric(
-    "official_llm", _official_llm, leo_type, "SQA3D's zero-shot script: a shared word is enough", content_key
+def _leo_type(row: ResultRow) -> Sequence[str]:
+    return (row.category,) if row.category else ()
+
+
+def _crema_type(row: ResultRow) -> Sequence[str]:
+    return (row.tags["crema_type"],) if "crema_type" in row.tags else ()
+
+
+def _rule(
+    name: str,
+    score: Callable[[str, Sequence[str]], float],
+    source: str,
+    *,
+    groups: Callable[[ResultRow], Sequence[str]] = _leo_type,
+    content_key: Callable[[ResultRow], str] | None = None,
+) -> Metric:
+    return Metric(name, lambda row: score(row.answer, row.gold), groups, source, content_key)
+
+
+EXACT_MATCH = _rule("exact_match", _exact_match, "LEO, arXiv 2311.12871: equality after its normalisation")
+EM_REFINED = _rule("em_refined", _em_refined, "LEO, arXiv 2311.12871: equal or contained either way")
+MEXA_EM = _rule("mexa_em", _mexa_em, "MEXA, arXiv 2506.17113: equality after lower-casing")
+MEXA_REFINED = _rule("mexa_refined", _mexa_refined, "MEXA, arXiv 2506.17113: contained either way")
+OFFICIAL_LLM = _rule(
+    "official_llm", _official_llm, "SQA3D's zero-shot script: a shared word is enough", content_key=_content_key
 )
-CREMA_SUBSTRING = Metric(
-    "crema_substring", _crema_substring, crema_type, "CREMA, arXiv 2402.05889: answer is a substring of the gold"
+CREMA_SUBSTRING = _rule(
+    "crema_substring",
+    _crema_substring,
+    "CREMA, arXiv 2402.05889: answer is a substring of the gold",
+    groups=_crema_type,
 )

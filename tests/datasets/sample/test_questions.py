@@ -28,7 +28,7 @@ def test_the_official_pair_and_the_scanqa_form_say_the_same(sample: Path) -> Non
     pair = read_records([folder / "v1_balanced_questions_test_scannetv2.json"])
     single = read_records([folder / "SQA_test.json"])
     assert pair == single
-    assert all(record.pose is not None and math.hypot(*record.pose.forward) == pytest.approx(1) for record in pair)
+    assert all(math.hypot(*record.side["pose"].forward) == pytest.approx(1) for record in pair)
 
 
 def test_records_have_exactly_the_keys_of_the_real_files(sample: Path, shared_data: Path) -> None:
