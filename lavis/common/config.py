@@ -117,7 +117,9 @@ class Config:
             builder = registry.require("builder", name)
             defaults = load_yaml(Path(builder.default_config_path(node.get("type") or "default")))
             known = (defaults.get("datasets") or {}).get(name) or {}
-            whole = OmegaConf.merge(defaults, {"datasets": {name: node}})
+            # A file may describe several data sets; the others are not asked for.
+            own = OmegaConf.create({"datasets": {name: known}}) if known else defaults
+            whole = OmegaConf.merge(own, {"datasets": {name: node}})
             check_dataset_node(str(name), whole.datasets[name], known, builder)
             _validate(builder, whole.datasets[name])
             merged = OmegaConf.merge(merged, whole)

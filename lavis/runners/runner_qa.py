@@ -8,7 +8,7 @@ import time
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from omegaconf import OmegaConf
 
@@ -21,7 +21,7 @@ from lavis.datasets.datasets.question_dataset import QuestionDataset
 from lavis.datasets.question import Question
 from lavis.models.mexa_models.answer import Answer
 from lavis.models.mexa_models.mexa_aggregator import MexaAggregator
-from lavis.models.mexa_models.workbench import Workbench
+from lavis.models.mexa_models.workbench import MissingMedia, Workbench
 from lavis.reasoners.base import Usage
 from lavis.reasoners.ledger import Budget, Ledger
 from lavis.report import write_report
@@ -153,7 +153,7 @@ class RunnerQA:
             store=EvidenceStore(kept / "evidence", EvidenceShards(Path(packed).expanduser()) if packed else None),
             completions=CompletionCache(kept / "completions") if self.run_cfg.get("completion_cache", True) else None,
             marker=marker,
-            missing_media=self.run_cfg.get("missing_media", "error"),
+            missing_media=read_missing_media(self.run_cfg.get("missing_media", "error")),
             vocabulary=dataset.answer_vocabulary,
             examples=dataset.answer_examples,
             loader_options=dataset.loader_options,
@@ -241,6 +241,19 @@ def read_budget(node: Any) -> Budget:
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0):
             raise ConfigError(f"run.budget.{name} is {value!r}; it is a number above 0, or null for no bound.")
     return Budget(**given)
+
+
+def read_missing_media(given: Any) -> MissingMedia:
+    """Read ``run.missing_media``.
+
+    Raises:
+        ConfigError: it is no such policy.
+    """
+    policies: tuple[MissingMedia, ...] = get_args(MissingMedia)
+    for policy in policies:
+        if given == policy:
+            return policy
+    raise ConfigError(f"run.missing_media is {given!r}; say {', '.join(policies)}.")
 
 
 def write_failure(path: Path, error: BaseException) -> None:

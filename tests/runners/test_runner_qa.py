@@ -37,7 +37,7 @@ def test_a_run_leaves_what_the_design_names(undisturbed: Path) -> None:
     assert [row["question_id"] for row in rows] == annotation
     assert set(rows[0]) == {
         *("question_id", "answer", "choice", "gold", "status", "scores", "experts", "absent", "error", "usage"),
-        "shortened",
+        *("shortened", "options", "category", "tags", "response", "media_id", "question"),
     }
     scores = json.loads((undisturbed / "metrics.json").read_text())
     test = scores["test"]

@@ -61,9 +61,13 @@ class BenchmarkBuilder(MultiModalDatasetBuilder):
         found = [name for name in self.known_modalities() if self.storage_exists(name)]
         return [name for name in found if INSTEAD_OF.get(name) not in found]
 
+    def place(self, modality: str) -> str:
+        """Return the root of a modality's files."""
+        return self._storage(modality)
+
     def storage_exists(self, modality: str) -> bool:
         """Return whether the place of a modality is there."""
-        return Path(self._storage(modality)).exists()
+        return Path(self.place(modality)).exists()
 
     def annotation_paths(self, split: str) -> list[Path]:
         """Return where the annotation files of a split are looked for."""
@@ -82,7 +86,7 @@ class BenchmarkBuilder(MultiModalDatasetBuilder):
         if not build_info.get("root"):
             raise ConfigError(
                 f"datasets.{self.name}.build_info.root is not set: set {self.root_variable} to the folder that holds "
-                f"the data, or datasets.{self.name}.type=sample for the project's own sample."
+                f"the data, or datasets.{self.name}.build_info.generate=true for the project's own sample."
             )
         root = Path(build_info.root).expanduser().resolve()
         if not root.is_dir():
@@ -104,17 +108,23 @@ class BenchmarkBuilder(MultiModalDatasetBuilder):
     def _get_dataset_args(self, is_train: bool) -> dict[str, Any]:
         build_info = self.config.build_info
         arguments = super()._get_dataset_args(is_train)
-        vocabulary = (build_info.get("answer_vocabulary") or {}).get("storage")
+        vocabulary = build_info.get("answer_vocabulary") or {}
         options = {
             name: {key: value for key, value in OmegaConf.to_container(build_info[name]).items() if key != "storage"}
             for name in self.data_type
         }
         return arguments | {
-            "answer_vocabulary": None if vocabulary is None else str(self._annotation_path(vocabulary)),
+            "answer_vocabulary": self._vocabulary(vocabulary),
             "answer_examples": OmegaConf.to_container(build_info.get("answer_examples") or OmegaConf.create([])),
             "annotation_options": self.annotation_options(),
             "loader_options": {name: given for name, given in options.items() if given},
         }
+
+    def _vocabulary(self, node: Any) -> str | list[str] | None:
+        """Return the file or the list of a node ``{storage: file}`` or ``{answers: [text]}``; None for any phrase."""
+        if node.get("answers") is not None:
+            return [str(answer) for answer in node.answers]
+        return None if node.get("storage") is None else str(self._annotation_path(node.storage))
 
     def annotation_options(self) -> dict[str, Any]:
         """Return the options of the annotation reader: ``build_info.annotation_options``."""

@@ -19,6 +19,6 @@ class SQA3DBuilder(BenchmarkBuilder):
     train_dataset_cls: ClassVar[Any] = SQA3DDataset
     eval_dataset_cls: ClassVar[Any] = SQA3DDataset
     DATASET_CONFIG_DICT: ClassVar[dict[str, str]] = {
-        "default": "configs/datasets/sqa3d/default.yaml",
+        "default": "configs/datasets/sqa3d/defaults.yaml",
         "sample": "configs/datasets/sqa3d/sample.yaml",
     }

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from lavis.common.errors import AnnotationError, ConfigError, ModalityError
+from lavis.common.errors import AnnotationError, ModalityError
 from lavis.common.registry import registry
 from lavis.datasets.datasets.annotation_rows import read_json
 from lavis.datasets.datasets.base_dataset import BaseDataset
@@ -33,7 +33,7 @@ class BenchmarkDataset(BaseDataset, QuestionDataset):
         ann_paths: annotation files.
         modalities: loader names (CREMA's ``data_type``), in order.
         text_processor: applied to the texts of a sample.
-        answer_vocabulary: a JSON list of answers, or SQA3D's ``answer_dict.json``; None for any phrase.
+        answer_vocabulary: the answers, a JSON list of them, or SQA3D's ``answer_dict.json``; None for any phrase.
         answer_examples: made-up questions with answers in the benchmark's form, ``{question: …, answer: …}``.
         annotation_options: further arguments of :meth:`read_records`.
         instruction: what a sample's ``qa_input`` ends with.
@@ -51,7 +51,7 @@ class BenchmarkDataset(BaseDataset, QuestionDataset):
         ann_paths: Sequence[str],
         modalities: Sequence[str],
         text_processor: Callable[[str], str] | None = None,
-        answer_vocabulary: str | None = None,
+        answer_vocabulary: str | Sequence[str] | None = None,
         answer_examples: Sequence[Mapping[str, str]] = (),
         annotation_options: Mapping[str, Any] | None = None,
         instruction: str | None = None,
@@ -72,7 +72,8 @@ class BenchmarkDataset(BaseDataset, QuestionDataset):
         self.loader_options = dict(loader_options or {})
         self.roots = {name: Path(parts[f"{name}_root"]) for name in self.modalities}
         self.processors = {name: parts.get(f"{name}_processor") for name in self.modalities}
-        self.answer_vocabulary = read_vocabulary(Path(answer_vocabulary)) if answer_vocabulary else ()
+        listed = read_vocabulary(Path(answer_vocabulary)) if isinstance(answer_vocabulary, str) else answer_vocabulary
+        self.answer_vocabulary = tuple(listed or ())
         self.answer_examples = tuple((example["question"], example["answer"]) for example in answer_examples)
         self._sources: dict[tuple[str, ...], dict[str, Path]] = {}
         self._loader_classes = {name: registry.require("loader", name) for name in self.modalities}
@@ -190,16 +191,3 @@ def read_vocabulary(path: Path) -> tuple[str, ...]:
     if not (isinstance(document, list) and all(isinstance(answer, str) and answer for answer in document)):
         raise AnnotationError(f"Answer vocabulary {path} is neither a list of texts nor SQA3D's answer_dict.json.")
     return tuple(dict.fromkeys(document))
-
-
-def options_of(given: Any, where: str) -> dict[str, Any]:
-    """Return a node of options as a dict.
-
-    Raises:
-        ConfigError: it is none.
-    """
-    if given is None:
-        return {}
-    if not isinstance(given, Mapping):
-        raise ConfigError(f"{where} is {given!r}, not a table of options.")
-    return {str(key): value for key, value in given.items()}

@@ -98,6 +98,11 @@ class Loader(abc.ABC):
         """
         return path_inside(root, name + cls.suffix, annotation=annotation)
 
+    @classmethod
+    def present(cls, path: Path, *, media_id: str) -> bool:
+        """Return whether there is something at a place that :meth:`locate` gave, without opening it."""
+        return path.exists()
+
     @abc.abstractmethod
     def load(self, path: Path, *, media_id: str, sampling: Sampling | None = None) -> Any:
         """Read the medium at ``path``.

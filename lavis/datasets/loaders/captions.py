@@ -1,16 +1,22 @@
-"""Texts that someone else already wrote about media: one JSON file for many media."""
+"""Texts that someone else already wrote about media: one JSON file for many media, or one for each."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
 import json
+import zipfile
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from lavis.common.errors import ModalityError
+from lavis.common.errors import ConfigError, ModalityError
 from lavis.datasets.loaders.base import Loader, Sampling
+from lavis.datasets.question import path_inside
+
+ENDINGS = ("_cap.json", ".json")
+# A medium's texts; a member of a zip that unpacks to more is none.
+MAX_BYTES = 64_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,18 +35,40 @@ class Caption:
 
 
 class CaptionsLoader(Loader):
-    """Loads the texts of one medium out of a file for all media.
+    """Loads the texts of one medium.
 
-    The file is ``{media_id: [text or {"caption" or "text", "object" or "subject", "span_s": [from, to]}]}``.
+    Out of a file for all media, ``{media_id: [text or {"caption" or "text", "object" or "subject", "span_s":
+    [from, to]}]}``; or out of a folder or zip with a file for each, ``<media_id>_cap.json`` or
+    ``<media_id>.json``: such a list, or ``{"0": text, "1": text …}``, a text for every so many seconds
+    (VideoAgent's form, arXiv 2403.10517).
+
+    Args:
+        step_s: seconds from one numbered text to the next.
     """
 
     modality = "captions"
     timed = False
 
+    def __init__(self, *, step_s: float = 1.0) -> None:
+        if not step_s > 0:
+            raise ConfigError(f"captions: step_s must be above 0, not {step_s}.")
+        self.step_s = step_s
+
     @classmethod
     def locate(cls, root: Path, name: str, *, annotation: str) -> Path:
-        """Return the root itself: it is the file for all media."""
-        return root
+        """Return the medium's own file in a folder; else the root itself, which holds all media."""
+        if not root.is_dir():
+            return root
+        places = [path_inside(root, name + ending, annotation=annotation) for ending in ENDINGS]
+        return next((path for path in places if path.is_file()), places[0])
+
+    @classmethod
+    def present(cls, path: Path, *, media_id: str) -> bool:
+        """Return whether there are texts on a medium."""
+        try:
+            return bool(cls().load(path, media_id=media_id))
+        except ModalityError:
+            return False
 
     def load(self, path: Path, *, media_id: str, sampling: Sampling | None = None) -> tuple[Caption, ...]:
         """Read every text of the medium in the order of the file; the sampling is ignored.
@@ -52,18 +80,38 @@ class CaptionsLoader(Loader):
             raise ModalityError(
                 f"{media_id}: captions file {path} does not exist; set the storage of 'captions' to it."
             )
-        stat = path.stat()
         try:
-            by_medium = _read(path, stat.st_size, stat.st_mtime_ns)
-        except (OSError, ValueError) as error:
+            records = self._records(path, media_id)
+        except (OSError, ValueError, RecursionError, zipfile.BadZipFile) as error:
             raise ModalityError(f"{media_id}: captions file {path} cannot be read: {error}.") from error
-        records = by_medium.get(media_id)
-        if not isinstance(records, list) or not records:
+        if not records:
             raise ModalityError(
-                f"{media_id}: captions file {path} ({len(by_medium)} media) has no texts on it; "
+                f"{media_id}: captions file {path} has no texts on it; "
                 f"leave the captions expert out for it, or add texts."
             )
         return tuple(_caption(record, f"{media_id}: text {n} in {path}") for n, record in enumerate(records))
+
+    def _records(self, path: Path, media_id: str) -> list[Any]:
+        stat = path.stat()
+        if path.suffix.lower() == ".zip":
+            members = _members(path, stat.st_size, stat.st_mtime_ns)
+            name = next((members[media_id + ending] for ending in ENDINGS if media_id + ending in members), None)
+            return [] if name is None else self._own(json.loads(_member(path, name)))
+        if path.name in {Path(media_id).name + ending for ending in ENDINGS}:
+            return self._own(json.loads(path.read_text(encoding="utf-8")))
+        held = _read(path, stat.st_size, stat.st_mtime_ns).get(media_id)
+        return held if isinstance(held, list) else []
+
+    def _own(self, document: Any) -> list[Any]:
+        """Return the texts of a medium's own file."""
+        if isinstance(document, list):
+            return document
+        if not isinstance(document, dict) or not all(key.isascii() and key.isdigit() for key in document):
+            raise ValueError('it is neither a list of texts nor {"0": text, "1": text …}')
+        return [
+            {"text": document[key], "span_s": [int(key) * self.step_s, (int(key) + 1) * self.step_s]}
+            for key in sorted(document, key=int)
+        ]
 
 
 # One file serves many media; size and time belong to the key, so that a file that changes is read again.
@@ -73,6 +121,24 @@ def _read(path: Path, size_bytes: int, modified_ns: int) -> Mapping[str, Any]:
     if not isinstance(data, dict):
         raise ValueError("it is no JSON object of media ids")
     return data
+
+
+@functools.lru_cache(maxsize=2)
+def _members(path: Path, size_bytes: int, modified_ns: int) -> Mapping[str, str]:
+    """Return the members of a zip by file name; one name in two folders is refused."""
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if name.endswith(".json") and not name.startswith("__MACOSX/")]
+    members = {PurePosixPath(name).name: name for name in names}
+    if len(members) < len(names):
+        raise ValueError("two of its members have one name")
+    return members
+
+
+def _member(path: Path, name: str) -> bytes:
+    with zipfile.ZipFile(path) as archive:
+        if archive.getinfo(name).file_size > MAX_BYTES:
+            raise ValueError(f"{name} has more than {MAX_BYTES:,} bytes")
+        return archive.read(name)
 
 
 def _caption(record: Any, where: str) -> Caption:

@@ -50,13 +50,17 @@ class MediaReader:
         return self._loaded[modality]
 
     def sampling(self) -> Sampling:
-        """Return the frames to look at: the reference's interval midpoints over the whole medium."""
+        """Return the frames to look at: the reference's interval midpoints over the medium, or over its span."""
         if self._sampling is None:
             keeper = next((name for name in TIME_KEEPERS if name in self.media.sources), None)
             if keeper is None:
                 raise ModalityError(f"medium {self.media.media_id!r} has no modality with frames to sample.")
             count, rate_hz = self._loader(keeper).count(self.media.sources[keeper], media_id=self.media.media_id)
-            indices = interval_midpoints(count, self.n_frames)
+            first, last = 0, count
+            span = self.media.side.get("span")
+            if span is not None:
+                first, last = span.frames(count, rate_hz, media_id=self.media.media_id)
+            indices = tuple(first + index for index in interval_midpoints(last - first, self.n_frames))
             times = tuple(index / rate_hz for index in indices) if rate_hz else ()
             self._sampling = Sampling(indices, times, rate_hz)
         return self._sampling

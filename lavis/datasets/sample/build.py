@@ -1,19 +1,14 @@
-"""Making the sample on disk: once, whole or not at all, the same bytes every time."""
+"""Making the sample of rooms on disk."""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import functools
 import hashlib
 import json
 import logging
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,13 +16,12 @@ from lavis.common.errors import LavisError
 from lavis.common.paths import LIBRARY_ROOT, cache_root
 from lavis.datasets.sample.annotations import write_annotations
 from lavis.datasets.sample.choose import candidates, choose
+from lavis.datasets.sample.once import build_once, write_version
 from lavis.datasets.sample.photographs import photograph
 from lavis.datasets.sample.plan import Room
-from lavis.datasets.sample.record import write_json
 from lavis.datasets.sample.rooms import PHOTO_SHOWS, all_rooms
 from lavis.datasets.sample.views import View
 
-VERSION_FILE = "version.json"
 MAX_PROCESSES = 4
 log = logging.getLogger(__name__)
 
@@ -50,25 +44,7 @@ def build_sample(root: Path | None = None) -> Path:
         WeightsError: a photograph cannot be had.
         LavisError: a room could not be rendered, or another folder lies at ``root``; says which.
     """
-    root = (root or sample_root()).expanduser().absolute()
-    version = sample_version()
-    if _held_version(root) == version:
-        return root
-    root.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(root.with_name(f".{root.name}.lock")):
-        if _held_version(root) == version:
-            return root
-        if root.exists() and _held_version(root) is None and any(root.iterdir()):
-            raise LavisError(f"{root} holds something that is not the sample; name another folder or empty it.")
-        for stale in root.parent.glob(f".{root.name}.build-*"):
-            shutil.rmtree(stale, ignore_errors=True)
-        with tempfile.TemporaryDirectory(prefix=f".{root.name}.build-", dir=root.parent) as temporary:
-            made = Path(temporary) / "sample"
-            _make(made, version)
-            if root.exists():
-                root.rename(Path(temporary) / "before")
-            made.rename(root)
-    return root
+    return build_once(root or sample_root(), sample_version(), _make)
 
 
 @functools.lru_cache(maxsize=1)
@@ -80,21 +56,6 @@ def sample_version() -> str:
     for source in sources:
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     return digest.hexdigest()
-
-
-def _held_version(root: Path) -> str | None:
-    try:
-        held = json.loads((root / VERSION_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return str(held.get("version")) if isinstance(held, dict) else None
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _make(root: Path, version: str) -> None:
@@ -110,7 +71,7 @@ def _make(root: Path, version: str) -> None:
     write_annotations(root, asked)
     readme = Path(__file__).with_name("README.md")
     (root / "README.md").write_text(readme.read_text(encoding="utf-8"), encoding="utf-8")
-    write_json(root / VERSION_FILE, {"version": version, "questions": len(asked), "rooms": len(rooms)})
+    write_version(root, version, questions=len(asked), rooms=len(rooms))
 
 
 def read_views(root: Path, room: Room) -> list[View]:

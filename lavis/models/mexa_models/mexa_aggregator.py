@@ -160,6 +160,9 @@ class MexaAggregator(BaseModel):
             return Answer("", "failed", Selection((), "the selector failed"), (), None, error=str(error))
         bench.stages.enter(question.question_id, f"experts ({', '.join(selection.experts) or 'none'})")
         evidence = await self.panel.gather(selection.experts, question, bench)
+        absent = [item.error for item in evidence if item.error]
+        if absent and bench.missing_media == "fail":
+            return Answer("", "failed", selection, tuple(evidence), None, error=absent[0])
         # What serves most questions comes first; sorting is stable, so that the selection's order decides the rest.
         evidence.sort(key=lambda item: (not self._is_shared(item, selection), -self.panel.breadth(item.expert)))
         bench.stages.enter(question.question_id, "aggregator")

@@ -12,7 +12,7 @@ from lavis.models.mexa_models.stages import Stages
 from lavis.reasoners.ledger import Ledger
 from lavis.store import CompletionCache, EvidenceStore
 
-MissingMedia = Literal["error", "record"]
+MissingMedia = Literal["error", "record", "fail"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Workbench:
         completions: where completions are kept; None to ask every time.
         marker: fences evidence in this run.
         missing_media: ``error`` stops at a medium that cannot be read; ``record`` keeps the reason as
-            evidence without text and goes on.
+            evidence without text and answers from what there is; ``fail`` records the question as failed.
         vocabulary: what may be answered where a question has no options; empty: any short phrase.
         examples: (question, answer) pairs that show a reasoner of the ``text`` form how to answer.
         loader_options: options per loader by modality name (``{"depth": {"scale_m": 0.001}}``).

@@ -13,6 +13,7 @@ import pytest
 from lavis.common.errors import ConfigError, LavisError
 from lavis.common.weights import entries
 from lavis.datasets.sample import build, build_sample, sample_root
+from lavis.datasets.sample.once import VERSION_FILE
 from lavis.datasets.sample.choose import candidates, choose
 from lavis.datasets.sample.plan import Room, Stand
 from lavis.datasets.sample.record import record_room
@@ -49,7 +50,7 @@ def makings(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         made.append(root)
         root.mkdir()
         time.sleep(0.2)
-        (root / build.VERSION_FILE).write_text(json.dumps({"version": version}))
+        (root / VERSION_FILE).write_text(json.dumps({"version": version}))
 
     monkeypatch.setattr(build, "_make", make)
     return made
@@ -70,7 +71,7 @@ def test_it_is_made_once_also_by_builders_at_the_same_time(makings: list[Path], 
 def test_an_old_version_is_replaced_and_remains_of_a_killed_build_go(makings: list[Path], tmp_path: Path) -> None:
     root = tmp_path / "sqa3d-v1"
     root.mkdir()
-    (root / build.VERSION_FILE).write_text(json.dumps({"version": "before"}))
+    (root / VERSION_FILE).write_text(json.dumps({"version": "before"}))
     (root / "old.txt").touch()
     (tmp_path / ".sqa3d-v1.build-killed" / "sample").mkdir(parents=True)
     build_sample(root)
