@@ -70,7 +70,7 @@ def _shown(name: str, split: str, report: SplitReport) -> str:
         )
     lines.append(
         f"  {report.served:,} questions have something to look at, {report.complete:,} every modality that is here; "
-        f"{report.questions - report.served:,} would be answered from nothing (run.missing_media: record) "
-        f"or recorded as failed (fail)."
+        f"{report.questions - report.served:,} would be answered from nothing with "
+        f"run.missing_media: record, and recorded as failed with fail."
     )
     return "\n".join(lines) + "\n\n"

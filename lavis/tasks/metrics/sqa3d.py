@@ -111,7 +111,8 @@ def _rule(
     groups: Callable[[ResultRow], Sequence[str]] = _leo_type,
     content_key: Callable[[ResultRow], str] | None = None,
 ) -> Metric:
-    return Metric(name, lambda row: score(row.answer, row.gold), groups, source, content_key)
+    # Rows whose gold is withheld are no part of any count.
+    return Metric(name, lambda row: score(row.answer, row.gold) if row.gold else None, groups, source, content_key)
 
 
 EXACT_MATCH = _rule("exact_match", _exact_match, "LEO, arXiv 2311.12871: equality after its normalisation")

@@ -13,8 +13,8 @@ import pytest
 from lavis.common.errors import ConfigError, LavisError
 from lavis.common.weights import entries
 from lavis.datasets.sample import build, build_sample, sample_root
-from lavis.datasets.sample.once import VERSION_FILE
 from lavis.datasets.sample.choose import candidates, choose
+from lavis.datasets.sample.once import VERSION_FILE
 from lavis.datasets.sample.plan import Room, Stand
 from lavis.datasets.sample.record import record_room
 from lavis.datasets.sample.rooms import PHOTO_SHOWS, all_rooms

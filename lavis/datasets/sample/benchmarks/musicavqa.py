@@ -24,12 +24,12 @@ QUESTIONS: list[tuple[str, str, str, str, list[str], str]] = [
     ("00000001", "Audio", "Counting", "How many musical instruments were heard throughout the video?", [], "one"),
     ("00000001", "Audio", "Counting", "Is there a <Object> sound?", ["drum"], "no"),
     ("00000001", "Audio-Visual", "Existential", "Is there a voiceover?", [], "no"),
-    ("sa00000002", "Audio", "Comparative", "Is the <Object> louder than the <Object>?", ["drum", "acoustic_guitar"], "yes"),
+    ("sa00000002", "Audio", "Comparative", "Is the <Object> louder than the <Object>?", ["drum", "pipa"], "yes"),
     ("sa00000002", "Visual", "Location", "Where is the performance?", [], "indoor"),
     ("sa00000002", "Audio-Visual", "Existential", "Is this sound from the instrument in the video?", [], "no"),
-    ("00000003", "Audio-Visual", "Temporal", "Which is the musical instrument that sounds at the same time as the <Object>?", ["ukulele"], "no"),
+    ("00000003", "Audio", "Counting", "Is there a <Object> sound?", ["ukulele"], "yes"),
     ("00000003", "Audio-Visual", "Existential", "Is the <Object> in the video always playing?", ["ukulele"], "no"),
-    ("00000003", "Visual", "Counting", "Are there <Object> and <Object> instruments in the video?", ["cello", "tuba"], "no"),
+    ("00000003", "Visual", "Counting", "Are there <Object> and <Object> instruments?", ["cello", "tuba"], "no"),
 ]  # fmt: skip
 
 
