@@ -68,6 +68,10 @@ class Media:
 
 
 def _listing(path: Path) -> list[tuple[str, int, int]]:
+    # The system knows no names inside shards; a path into one lists its members itself.
+    if hasattr(path, "listing"):
+        members: list[tuple[str, int, int]] = path.listing()
+        return members
     if path.is_dir():
         found = []
         for folder, _, names in os.walk(path):

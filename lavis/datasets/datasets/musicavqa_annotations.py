@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Sequence
@@ -75,7 +76,13 @@ def _texts(row: Row, key: str) -> tuple[str, ...]:
     value: Any = row.need(key)
     if isinstance(value, str):
         try:
-            value = json.loads(value)
+            value = _decoded(value)
         except (ValueError, RecursionError) as error:
             raise row.error(f"has {key!r} {value[:80]!r}, which is no list in JSON: {error}.") from error
     return Row({key: value}, row.path, row.name).texts(key)
+
+
+# A few thousand different texts serve a whole release.
+@functools.lru_cache(maxsize=8192)
+def _decoded(text: str) -> Any:
+    return json.loads(text)

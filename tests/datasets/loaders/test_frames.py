@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from lavis.common.errors import AnnotationError, ConfigError, ModalityError
+from lavis.datasets.loaders import sequence
 from lavis.datasets.loaders.base import Sampling
 from lavis.datasets.loaders.depth import DepthLoader
 from lavis.datasets.loaders.frames import FramesLoader
@@ -30,6 +34,86 @@ def test_natural_order_puts_frame10_after_frame2(tmp_path: Path) -> None:
     assert clip.array.shape == (6, 6, 8, 3) and clip.array.dtype == np.uint8
     assert clip.array[:, 0, 0, 0].tolist() == [0, 10, 20, 30, 40, 50]
     assert clip.shape == "t h w c" and clip.unit == "uint8 RGB" and clip.indices == tuple(range(6))
+
+
+def test_lexicographic_order_is_cremas(tmp_path: Path) -> None:
+    folder = write_frames(tmp_path / "clip", ["1.png", "2.png", "10.png", "11.png", "b.png", "B2.png"])
+    loader = FramesLoader(order="lexicographic")
+    assert [file.name for file in loader.files(folder, media_id="clip")] == sorted(
+        path.name for path in folder.iterdir()
+    )
+    clip = loader.load(folder, media_id="clip", sampling=Sampling((0, 1, 2)))
+    assert clip.array[:, 0, 0, 0].tolist() == [0, 20, 30]  # 1, 10, 11
+
+
+@pytest.mark.parametrize("n_cores", [1, 4])
+def test_decoding_in_threads_gives_pillows_pixels_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_cores: int
+) -> None:
+    rng = np.random.default_rng(0)
+    pictures = []
+    for number in range(12):
+        image = Image.fromarray(rng.integers(0, 256, (60, 90, 3), np.uint8))
+        image.save(tmp_path / f"{number}.jpg", quality=80)
+        with Image.open(tmp_path / f"{number}.jpg") as stored:
+            pictures.append(np.asarray(stored.resize((32, 24), Image.Resampling.BICUBIC)))
+    monkeypatch.setattr(sequence, "usable_cores", lambda: n_cores)
+    clip = FramesLoader(size_px=[24, 32]).load(tmp_path, media_id="clip")
+    np.testing.assert_array_equal(clip.array, np.stack(pictures))
+    (tmp_path / "7.jpg").write_bytes(b"")
+    (tmp_path / "9.jpg").write_bytes(b"")
+    with pytest.raises(ModalityError, match=r"7\.jpg"):
+        FramesLoader().load(tmp_path, media_id="clip")
+
+
+class InArchive(type(Path())):  # type: ignore[misc]
+    """A path whose bytes do not lie on the disk under its name, as those of a file inside an archive do."""
+
+    contents: ClassVar[dict[str, bytes]] = {}
+
+    def _names(self) -> list[str]:
+        return [name for name in self.contents if name.startswith(f"{self}/")]
+
+    def is_dir(self) -> bool:
+        return bool(self._names())
+
+    def iterdir(self) -> Iterator[InArchive]:
+        return (InArchive(name) for name in self._names())
+
+    def is_file(self) -> bool:
+        return str(self) in self.contents
+
+    def exists(self) -> bool:
+        return self.is_file() or self.is_dir()
+
+    def open(self, mode: str = "r", **_: Any) -> io.BytesIO:
+        assert mode == "rb"
+        return io.BytesIO(self.contents[str(self)])
+
+    def read_bytes(self) -> bytes:
+        return self.contents[str(self)]
+
+
+def test_frames_and_arrays_inside_an_archive_are_read_through_their_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = {}
+    for number in range(3):
+        buffer = io.BytesIO()
+        Image.new("RGB", (8, 6), (number, 0, 0)).save(buffer, "PNG")
+        contents[f"shard.tar/room/{number}.png"] = buffer.getvalue()
+    buffer = io.BytesIO()
+    np.save(buffer, np.full((3, 6, 8), 2.0, np.float32))
+    contents["shard.tar/room.npy"] = buffer.getvalue()
+    monkeypatch.setattr(InArchive, "contents", contents)
+    frames = FramesLoader().load(InArchive("shard.tar/room"), media_id="room")
+    assert frames.array[:, 0, 0, 0].tolist() == [0, 1, 2]
+    assert DepthLoader().load(InArchive("shard.tar/room.npy"), media_id="room").array[2, 0, 0] == 2.0
+
+
+def test_an_array_file_on_disk_is_mapped_and_not_read(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((3, 4)))
+    assert isinstance(sequence.read_array(tmp_path / "a.npy", media_id="room", modality="depth"), np.memmap)
 
 
 def test_only_the_sampled_frames_are_opened(tmp_path: Path) -> None:

@@ -1,0 +1,187 @@
+"""Pages of documents: a PDF, a folder of page images, or one image."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from lavis.common.errors import ConfigError, ModalityError
+from lavis.datasets.loaders.base import Array, Clip, Loader, Sampling
+from lavis.datasets.loaders.frames import stored_turn, to_rgb
+from lavis.datasets.loaders.pdf import PdfPages
+from lavis.datasets.loaders.sequence import natural_key, read_image
+from lavis.datasets.question import path_inside
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+PAGE_SUFFIXES = (".pdf", *IMAGE_SUFFIXES)
+MAX_PAGES = 1000
+# One page: A0 at 150 dpi. All pages: 768 MB of RGB.
+MAX_PAGE_PX = 36_000_000
+MAX_PX = 1 << 28
+
+
+@dataclasses.dataclass(frozen=True)
+class Pages:
+    """The pages of one document, as pictures and as text.
+
+    Attributes:
+        clip: pages [t, h, w, c] uint8 RGB; ``indices`` are page numbers from 0. Smaller pages lie in the upper left
+            corner of white; ``size_px`` [t, 2] among the extras is each one's own (height, width).
+        texts: the text layer of each page, empty where there is none (scans, images).
+    """
+
+    clip: Clip
+    texts: tuple[str, ...]
+
+
+class PagesLoader(Loader):
+    """Loads the pages of a document as :class:`Pages`.
+
+    Args:
+        dpi: resolution that a PDF is drawn at.
+        pages: numbers of the pages wanted, from 1, in that order; None takes all.
+        max_px: bound on the pixels of all pages together, found before anything is drawn.
+    """
+
+    modality = "page"
+    timed = False
+
+    def __init__(self, *, dpi: float = 150.0, pages: Sequence[int] | None = None, max_px: int = MAX_PX) -> None:
+        if not 1 <= dpi <= 1200:
+            raise ConfigError(f"page: dpi must be 1 … 1200, not {dpi}.")
+        if pages is not None and (not pages or any(not isinstance(page, int) or page < 1 for page in pages)):
+            raise ConfigError(f"page: pages lists page numbers from 1, not {pages!r}.")
+        if max_px < 1:
+            raise ConfigError(f"page: max_px must be at least 1, not {max_px}.")
+        self.dpi = dpi
+        self.pages = None if pages is None else tuple(pages)
+        self.max_px = max_px
+
+    @classmethod
+    def locate(cls, root: Path, name: str, *, annotation: str) -> Path:
+        """Return ``<root>/<name>`` (a folder, or a file with a page's suffix), else with the first suffix there is."""
+        whole = path_inside(root, name, annotation=annotation)
+        if whole.is_dir() or whole.suffix.lower() in PAGE_SUFFIXES:
+            return whole
+        candidates = [path_inside(root, name + suffix, annotation=annotation) for suffix in PAGE_SUFFIXES]
+        return next((path for path in candidates if path.is_file()), candidates[0])
+
+    def load(self, path: Path, *, media_id: str, sampling: Sampling | None = None) -> Pages:
+        """Draw the PDF or read the images; the sampling is ignored.
+
+        Raises:
+            ModalityError: missing, encrypted, truncated, without pages, without a page asked for, of more than 1000
+                pages or too many pixels; names medium and path.
+        """
+        if path.is_dir():
+            found = sorted(
+                (
+                    file
+                    for file in path.iterdir()
+                    if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".") and file.is_file()
+                ),
+                key=natural_key,
+            )
+            return self._from_images(found, path, media_id=media_id)
+        if not path.is_file():
+            raise ModalityError(
+                f"{media_id}: page {path} does not exist; check the storage of 'page' in the data set's build_info."
+            )
+        if path.suffix.lower() == ".pdf":
+            return self._from_pdf(path, media_id=media_id)
+        if path.suffix.lower() in IMAGE_SUFFIXES:
+            return self._from_images([path], path, media_id=media_id)
+        raise ModalityError(f"{media_id}: {path} holds no pages; expected a folder or {', '.join(PAGE_SUFFIXES)}.")
+
+    def _from_pdf(self, path: Path, *, media_id: str) -> Pages:
+        with PdfPages(path, media_id=media_id) as document:
+            chosen = self._chosen(len(document), path, media_id=media_id)
+            sizes = [document.size_px(page, self.dpi) for page in chosen]
+            self._check_sizes(sizes, chosen, path, media_id=media_id)
+            drawn = [document.draw(page, self.dpi) for page in chosen]
+            texts = tuple(document.text(page) for page in chosen)
+        return Pages(self._clip(drawn, chosen, path, media_id=media_id), texts)
+
+    def _from_images(self, found: list[Path], path: Path, *, media_id: str) -> Pages:
+        chosen = self._chosen(len(found), path, media_id=media_id)
+        pictures: list[Array] = []
+        for page in chosen:
+            picture = read_picture(found[page], media_id=media_id, modality=self.modality)
+            pictures.append(picture)
+            self._check_sizes([one.shape[:2] for one in pictures], chosen, path, media_id=media_id)
+        return Pages(self._clip(pictures, chosen, path, media_id=media_id), ("",) * len(chosen))
+
+    def _chosen(self, n_pages: int, path: Path, *, media_id: str) -> tuple[int, ...]:
+        """Return the pages wanted, counted from 0."""
+        if not n_pages:
+            raise ModalityError(f"{media_id}: {path} has no pages; fetch it again.")
+        if n_pages > MAX_PAGES:
+            raise ModalityError(f"{media_id}: {path} has {n_pages} pages, at most {MAX_PAGES} are read; split it.")
+        if self.pages is None:
+            return tuple(range(n_pages))
+        if max(self.pages) > n_pages:
+            raise ModalityError(
+                f"{media_id}: {path} has {n_pages} pages, page {max(self.pages)} is asked for; correct the page option "
+                f"pages."
+            )
+        return tuple(page - 1 for page in self.pages)
+
+    def _check_sizes(
+        self, sizes: Sequence[tuple[int, ...]], chosen: tuple[int, ...], path: Path, *, media_id: str
+    ) -> None:
+        for (height, width), page in zip(sizes, chosen, strict=False):
+            if height < 1 or width < 1 or height * width > MAX_PAGE_PX:
+                raise ModalityError(
+                    f"{media_id}: page {page + 1} of {path} has {height} × {width} px, {MAX_PAGE_PX} in all are drawn; "
+                    f"lower the page option dpi, or make the image smaller."
+                )
+        height, width = max(size[0] for size in sizes), max(size[1] for size in sizes)
+        if len(sizes) * height * width > self.max_px:
+            raise ModalityError(
+                f"{media_id}: {len(sizes)} pages of {path} have {len(sizes) * height * width} px, max_px is "
+                f"{self.max_px}; lower the page option dpi, choose pages, or raise max_px."
+            )
+
+    def _clip(self, pictures: list[Array], chosen: tuple[int, ...], path: Path, *, media_id: str) -> Clip:
+        sizes = np.array([picture.shape[:2] for picture in pictures], dtype=np.int64)
+        height, width = sizes.max(axis=0).tolist()
+        pages = np.full((len(pictures), height, width, 3), 255, dtype=np.uint8)
+        for page, picture in zip(pages, pictures, strict=True):
+            page[: picture.shape[0], : picture.shape[1]] = picture
+        return Clip(
+            media_id=media_id,
+            modality=self.modality,
+            array=pages,
+            shape="t h w c",
+            unit="uint8 RGB",
+            path=path,
+            indices=chosen,
+            extras={"size_px": sizes},
+        )
+
+
+def read_picture(path: Path, *, media_id: str, modality: str) -> Array:
+    """Read an image as [h, w, 3] uint8 RGB, upright, transparency over white.
+
+    Raises:
+        ModalityError: missing, truncated, no image or too large; names medium and path.
+    """
+    return as_rgb(read_image(path, media_id=media_id, modality=modality), path, media_id=media_id, modality=modality)
+
+
+def as_rgb(image: Image.Image, path: Path, *, media_id: str, modality: str) -> Array:
+    """Return a decoded image as [h, w, 3] uint8 RGB.
+
+    Raises:
+        ModalityError: it holds numbers without a known white; names medium and path.
+    """
+    try:
+        picture = to_rgb(image)
+    except ValueError as error:
+        raise ModalityError(f"{media_id}: {modality} image {path} cannot be taken as RGB: {error}.") from error
+    turn = stored_turn(image)
+    return np.asarray(picture if turn is None else picture.transpose(turn))
