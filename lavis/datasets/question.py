@@ -123,4 +123,5 @@ def path_inside(root: Path, name: str, *, annotation: str) -> Path:
     candidate = os.path.normpath(os.path.join(root, name))
     if not name or os.path.isabs(name) or "\0" in name or not candidate.startswith(os.path.normpath(root) + os.sep):
         raise AnnotationError(f"{annotation}: {name!r} does not stay inside {root}; correct the id in the annotation.")
-    return Path(candidate)
+    # A root inside shards stays one.
+    return type(root)(candidate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ from lavis.common.dist_utils import barrier, is_main_process
 from lavis.common.errors import ConfigError
 from lavis.common.registry import registry
 from lavis.datasets.builders.base_dataset_builder import MultiModalDatasetBuilder
+from lavis.datasets.loaders.shards.patterns import BETWEEN, PIPE, expanded, is_sharded
 
 logger = logging.getLogger(__name__)
 
@@ -62,12 +64,15 @@ class BenchmarkBuilder(MultiModalDatasetBuilder):
         return [name for name in found if INSTEAD_OF.get(name) not in found]
 
     def place(self, modality: str) -> str:
-        """Return the root of a modality's files."""
+        """Return the root of a modality's files: a folder, a file, or shards."""
         return self._storage(modality)
 
     def storage_exists(self, modality: str) -> bool:
-        """Return whether the place of a modality is there."""
-        return Path(self.place(modality)).exists()
+        """Return whether the place of a modality is there; a pipe is taken to be."""
+        place = self.place(modality)
+        if not is_sharded(place):
+            return Path(place).exists()
+        return all(one.startswith(PIPE) or any(map(os.path.exists, expanded(one))) for one in place.split(BETWEEN))
 
     def annotation_paths(self, split: str) -> list[Path]:
         """Return where the annotation files of a split are looked for."""
@@ -94,7 +99,14 @@ class BenchmarkBuilder(MultiModalDatasetBuilder):
         return root
 
     def _get_absolute_path(self, path: str) -> str:  # type: ignore[override]  # needs the root
+        if is_sharded(path):
+            return BETWEEN.join(one if one.startswith(PIPE) else str(self.root / one) for one in path.split(BETWEEN))
         return str(self.root / path)
+
+    @staticmethod
+    def _warn_if_absent(path: str | None) -> None:
+        if path is not None and not is_sharded(path):
+            MultiModalDatasetBuilder._warn_if_absent(path)
 
     def _annotation_files(self) -> dict[str, Any]:
         for split, info in self.config.build_info.annotations.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import os
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,11 +16,16 @@ from lavis.datasets.datasets.base_dataset import BaseDataset
 from lavis.datasets.datasets.crema_samples import SAMPLE_FORMS, SampleForm
 from lavis.datasets.datasets.question_dataset import QuestionDataset
 from lavis.datasets.datasets.question_record import QuestionRecord
+from lavis.datasets.loaders.base import Sampling
+from lavis.datasets.loaders.clip_cache import ClipCache
 from lavis.datasets.loaders.reader import MediaReader
+from lavis.datasets.loaders.shards import ShardPath, ShardSet, is_sharded
 from lavis.datasets.question import Media, Question
 
 # Appended to a sample's question for models that are tuned on an instruction; the wording is this project's.
 INSTRUCTION = "Answer with a single word or a short phrase."
+# Media whose sampled frames are remembered by number.
+REMEMBERED_MEDIA = 1024
 
 
 class BenchmarkDataset(BaseDataset, QuestionDataset):
@@ -39,6 +45,7 @@ class BenchmarkDataset(BaseDataset, QuestionDataset):
         instruction: what a sample's ``qa_input`` ends with.
         loader_options: options per loader by modality name.
         n_frames: frames per clip of a sample.
+        clip_cache_mb: clips that each process keeps for further questions on the same medium, MB (10^6 bytes).
         follow_links: read media whose symbolic link leads out of the modality's root.
         parts: ``<modality>_root`` and ``<modality>_processor`` for every modality.
     """
@@ -57,6 +64,7 @@ class BenchmarkDataset(BaseDataset, QuestionDataset):
         instruction: str | None = None,
         loader_options: Mapping[str, dict[str, Any]] | None = None,
         n_frames: int = 4,
+        clip_cache_mb: int = 256,
         follow_links: bool = False,
         **parts: Any,
     ) -> None:
@@ -70,11 +78,13 @@ class BenchmarkDataset(BaseDataset, QuestionDataset):
         self.n_frames = n_frames
         self.follow_links = follow_links
         self.loader_options = dict(loader_options or {})
-        self.roots = {name: Path(parts[f"{name}_root"]) for name in self.modalities}
+        self.roots = {name: modality_root(str(parts[f"{name}_root"])) for name in self.modalities}
         self.processors = {name: parts.get(f"{name}_processor") for name in self.modalities}
         listed = read_vocabulary(Path(answer_vocabulary)) if isinstance(answer_vocabulary, str) else answer_vocabulary
         self.answer_vocabulary = tuple(listed or ())
         self.answer_examples = tuple((example["question"], example["answer"]) for example in answer_examples)
+        self.clips = ClipCache(clip_cache_mb * 10**6)
+        self._samplings: OrderedDict[str, Sampling] = OrderedDict()
         self._sources: dict[tuple[str, ...], dict[str, Path]] = {}
         self._loader_classes = {name: registry.require("loader", name) for name in self.modalities}
 
@@ -138,6 +148,8 @@ class BenchmarkDataset(BaseDataset, QuestionDataset):
                 break
         else:
             return found[0]
+        if isinstance(found[-1], ShardPath):  # the index refuses members that lead out
+            return found[-1]
         real = os.path.realpath(found[-1])
         if not self.follow_links and not f"{real}{os.sep}".startswith(os.path.realpath(root).rstrip(os.sep) + os.sep):
             raise AnnotationError(
@@ -167,16 +179,32 @@ class BenchmarkDataset(BaseDataset, QuestionDataset):
         sample = {**self.sample_texts(index), "instance_id": str(index)}
         forms: dict[str, SampleForm] = {name: SAMPLE_FORMS[name] for name in self.modalities if name in SAMPLE_FORMS}
         options = {name: {**form.loader_options, **self.loader_options.get(name, {})} for name, form in forms.items()}
-        reader = MediaReader(question.media, n_frames=self.n_frames, modalities=options)
+        reader = MediaReader(
+            question.media,
+            n_frames=self.n_frames,
+            modalities=options,
+            cache=self.clips,
+            sampling=self._samplings.get(question.media.media_id),
+        )
         for name, form in forms.items():
             try:
                 sample.update(form.tensors(reader.load(name), self.processors[name]))
             except ModalityError as error:
                 raise ModalityError(f"Question {question.question_id}: {error}") from error
+        if reader.sampled is not None:
+            # Counting a medium's frames lists its folder; its other questions need not.
+            self._samplings[question.media.media_id] = reader.sampled
+            if len(self._samplings) > REMEMBERED_MEDIA:
+                self._samplings.popitem(last=False)
         return sample
 
     def _process(self, text: str) -> str:
         return self.text_processor(text) if self.text_processor is not None else text
+
+
+def modality_root(storage: str) -> Path:
+    """Return where the media of a modality lie: a folder or file, or the folder that shards make together."""
+    return ShardSet(storage, Path("/")).folder if is_sharded(storage) else Path(storage)
 
 
 def read_vocabulary(path: Path) -> tuple[str, ...]:

@@ -31,6 +31,8 @@ class SampleForm:
 def _picture_form(key: str, picture: Callable[[Array], Array]) -> Callable[[Clip, Any], dict[str, Any]]:
     def tensors(clip: Clip, processor: Any) -> dict[str, Any]:
         pictures = _resized(picture(clip.array))
+        if not pictures.flags.writeable:  # it belongs to a cache, and a sample belongs to whoever asked for it
+            pictures = pictures.copy()
         return {key: pictures if processor is None else processor(pictures)}
 
     return tensors
@@ -92,10 +94,20 @@ def _padded(array: Array, width: int) -> Any:
     return padded
 
 
+def _sound_tensors(clip: Clip, processor: Any) -> dict[str, Any]:
+    """Return ``audio``: what the processor makes of the sound (``beats_audio``: [2, 512, 128]), or the samples [n]."""
+    import torch
+
+    return {"audio": torch.from_numpy(np.array(clip.array)) if processor is None else processor(clip)}
+
+
 # Modalities that a CREMA sample can hold; texts and instances are read by experts alone.
 SAMPLE_FORMS: dict[str, SampleForm] = {
     "frame": SampleForm(_picture_form("rgb", lambda frames: frames), {"size_px": (FRAME_SIDE_PX, FRAME_SIDE_PX)}),
     "video": SampleForm(_picture_form("rgb", lambda frames: frames), {"size_px": (FRAME_SIDE_PX, FRAME_SIDE_PX)}),
+    "touch": SampleForm(_picture_form("touch", lambda frames: frames), {"size_px": (FRAME_SIDE_PX, FRAME_SIDE_PX)}),
+    "thermal": SampleForm(_picture_form("thermal", lambda frames: frames), {"size_px": (FRAME_SIDE_PX, FRAME_SIDE_PX)}),
+    "audio": SampleForm(_sound_tensors),
     "depth": SampleForm(_picture_form("depth", depth_picture)),
     "flow": SampleForm(_picture_form("flow", flow_picture)),
     "norm": SampleForm(_picture_form("norm", normals_picture)),

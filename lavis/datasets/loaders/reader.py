@@ -7,11 +7,12 @@ from typing import Any
 from lavis.common.errors import ModalityError
 from lavis.common.registry import registry
 from lavis.datasets.loaders.base import Loader, Sampling
+from lavis.datasets.loaders.clip_cache import ClipCache
 from lavis.datasets.loaders.sampling import interval_midpoints
 from lavis.datasets.question import Media
 
 # The modality that decides the sampling is the first of these that the medium has.
-TIME_KEEPERS = ("frame", "video", "depth", "norm", "flow")
+TIME_KEEPERS = ("frame", "video", "touch", "thermal", "depth", "norm", "flow")
 
 
 class MediaReader:
@@ -21,15 +22,29 @@ class MediaReader:
         media: the medium.
         n_frames: frames looked at per clip.
         modalities: options per loader by modality name (``{"depth": {"scale_m": 0.001}}``).
+        cache: keeps clips for the next reader of the same medium; None keeps none.
+        sampling: the frames to look at, where an earlier reader of the medium has decided them.
+
+    Attributes:
+        sampled: the frames that were looked at, once they are decided.
     """
 
-    def __init__(self, media: Media, *, n_frames: int = 8, modalities: dict[str, dict[str, Any]] | None = None) -> None:
+    def __init__(
+        self,
+        media: Media,
+        *,
+        n_frames: int = 8,
+        modalities: dict[str, dict[str, Any]] | None = None,
+        cache: ClipCache | None = None,
+        sampling: Sampling | None = None,
+    ) -> None:
         self.media = media
         self.n_frames = n_frames
         self.options = modalities or {}
         self.opened: list[str] = []
+        self.sampled = sampling
+        self.cache = cache
         self._loaded: dict[str, Any] = {}
-        self._sampling: Sampling | None = None
 
     def load(self, modality: str) -> Any:
         """Return what the loader of the modality (or of what stands in for it) returns, reading it once.
@@ -46,12 +61,15 @@ class MediaReader:
             loader = self._loader(modality)
             sampling = self.sampling() if loader.timed else None
             self.opened.append(modality)
-            self._loaded[modality] = loader.load(path, media_id=self.media.media_id, sampling=sampling)
+            if self.cache is None:
+                self._loaded[modality] = loader.load(path, media_id=self.media.media_id, sampling=sampling)
+            else:
+                self._loaded[modality] = self.cache.load(path, loader, sampling, media_id=self.media.media_id)
         return self._loaded[modality]
 
     def sampling(self) -> Sampling:
         """Return the frames to look at: the reference's interval midpoints over the medium, or over its span."""
-        if self._sampling is None:
+        if self.sampled is None:
             keeper = next((name for name in TIME_KEEPERS if name in self.media.sources), None)
             if keeper is None:
                 raise ModalityError(f"medium {self.media.media_id!r} has no modality with frames to sample.")
@@ -62,8 +80,8 @@ class MediaReader:
                 first, last = span.frames(count, rate_hz, media_id=self.media.media_id)
             indices = tuple(first + index for index in interval_midpoints(last - first, self.n_frames))
             times = tuple(index / rate_hz for index in indices) if rate_hz else ()
-            self._sampling = Sampling(indices, times, rate_hz)
-        return self._sampling
+            self.sampled = Sampling(indices, times, rate_hz)
+        return self.sampled
 
     def _loader(self, modality: str) -> Loader:
         loader: Loader = registry.require("loader", modality).from_options(self.options.get(modality, {}))

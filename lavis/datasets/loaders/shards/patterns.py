@@ -11,12 +11,14 @@ from lavis.common.errors import ConfigError
 
 MAX_SHARDS = 100_000
 PIPE = "pipe:"
+# Several storages stand side by side with this between them.
+BETWEEN = "::"
 
 
 def is_sharded(storage: str) -> bool:
     """Tell whether a modality's storage names shards (``….tar``, compressed ones too, or ``pipe:…``), not a folder."""
     ends = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
-    return any(one.startswith(PIPE) or one.lower().endswith(ends) for one in storage.split("::"))
+    return any(one.startswith(PIPE) or one.lower().endswith(ends) for one in storage.split(BETWEEN))
 
 
 @functools.lru_cache(maxsize=256)

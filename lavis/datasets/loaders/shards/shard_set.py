@@ -9,7 +9,7 @@ from pathlib import Path
 from lavis.common.errors import AnnotationError, ConfigError, ModalityError
 from lavis.datasets.loaders.shards.index import ShardIndex, shard_index
 from lavis.datasets.loaders.shards.path import BESIDE, INTO, ShardPath
-from lavis.datasets.loaders.shards.patterns import PIPE, braces, expanded
+from lavis.datasets.loaders.shards.patterns import BETWEEN, PIPE, braces, expanded
 from lavis.datasets.loaders.shards.pipes import fetched
 
 
@@ -35,7 +35,7 @@ class ShardSet:
     def __init__(self, storage: str, root: Path) -> None:
         self.storage = storage
         self.shards: tuple[Path, ...] = tuple(
-            shard for one in storage.split("::") for shard in _shards(one, Path(root))
+            shard for one in storage.split(BETWEEN) for shard in _shards(one, Path(root))
         )
         if len(set(self.shards)) < len(self.shards):
             raise ConfigError(f"{storage}: names a shard twice.")
@@ -43,7 +43,7 @@ class ShardSet:
         self._spans = [(index.first, index.last) for index in map(shard_index, self.shards)]
         self._located: dict[tuple[str, tuple[str, ...]], ShardPath] = {}
         # The pattern reads better than a list, where the root's own name cannot be taken for a part of it.
-        is_pattern = not storage.startswith(PIPE) and "::" not in storage and not set(str(root)) & set("*?[{")
+        is_pattern = not storage.startswith(PIPE) and BETWEEN not in storage and not set(str(root)) & set("*?[{")
         pattern = os.path.abspath(Path(root) / storage) if is_pattern else BESIDE.join(map(str, self.shards))
         self.folder = ShardPath(f"{pattern}!")
 

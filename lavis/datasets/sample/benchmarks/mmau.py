@@ -48,7 +48,7 @@ def build() -> Path:
 
 def write(root: Path) -> int:
     """Write ``mmau-test-mini.json`` and the wav files."""
-    records = []
+    records: list[dict[str, Any]] = []
     for number, (parts, task, question, choices, difficulty) in enumerate(SOUNDS):
         name = str(uuid.uuid5(uuid.NAMESPACE_URL, f"sample {number}"))
         write_wav(root / "test-mini-audios" / f"{name}.wav", np.concatenate(parts))
@@ -57,7 +57,9 @@ def write(root: Path) -> int:
             {
                 "id": name,
                 "audio_id": f"./test-mini-audios/{name}.wav",
-                **{"question": question, "choices": turned, "answer": choices[0], "dataset": "sample", "task": task},
+                "question": question,
+                "choices": turned,
+                **{"answer": choices[0], "dataset": "sample", "task": task},
                 **{"split": "test-mini", "category": "Reasoning", "sub-category": "Sample", "difficulty": difficulty},
             }
         )
