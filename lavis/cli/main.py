@@ -22,9 +22,12 @@ class Subcommand(NamedTuple):
 
 
 SUBCOMMANDS: dict[str, Subcommand] = {
+    "data": Subcommand("lavis.cli.data:run", "check what of a benchmark is here; prepare clips"),
     "list": Subcommand("lavis.cli.names:run", "list the registered names of models, tasks, experts, …"),
     "precompute": Subcommand("lavis.cli.precompute:run", "let experts look ahead of a run; pack their evidence"),
+    "extract": Subcommand("lavis.cli.extract:run", "make frames, flow, depth, normals or audio of media"),
     "estimate": Subcommand("lavis.cli.estimate:run", "say what a run will ask, use, cost and take"),
+    "score": Subcommand("lavis.cli.score:run", "score a run's answers anew, or another system's predictions"),
     "weights": Subcommand("lavis.cli.weights:run", "fetch, list and verify the files that models need"),
 }
 

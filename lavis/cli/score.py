@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from lavis.common.errors import ConfigError, LavisError
 from lavis.common.registry import registry
 
@@ -23,12 +25,13 @@ def run(arguments: list[str]) -> int:
 
     options = _parser().parse_args(arguments)
     _keep_inputs(options)
-    found = read_rows(options.file, options.dataset, options.annotations, raw=options.raw)
+    read = {name: _value(text) for name, text in map(_pair, options.annotation_option)}
+    found = read_rows(options.file, options.dataset, options.annotations, raw=options.raw, options=read)
     metrics = _metrics(options.metric, found, options.dataset)
     warnings = list(found.warnings)
     deltas: dict[str, float] = {}
     if options.before is not None:
-        before = read_rows(options.before, options.dataset, options.annotations, raw=options.raw)
+        before = read_rows(options.before, options.dataset, options.annotations, raw=options.raw, options=read)
         warnings += before.warnings
         deltas = delta_scores(found, before, metrics)
     scores = score_rows(found, metrics)
@@ -67,11 +70,33 @@ def _parser() -> argparse.ArgumentParser:
         help="of that benchmark's split",
     )
     parser.add_argument(
+        "--annotation-option",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="of that benchmark's reader, as in build_info.annotation_options",
+    )
+    parser.add_argument(
         "--before", type=Path, metavar="FILE", help="answers without the video: adds Video-MMMU's delta knowledge"
     )
     parser.add_argument("--raw", action="store_true", help="score the whole response of a run's reasoner")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the scores as metrics.json has them of a split")
     return parser
+
+
+def _pair(word: str) -> tuple[str, str]:
+    name, equals, text = word.partition("=")
+    if not equals:
+        raise ConfigError(f"--annotation-option {word}: write KEY=VALUE.")
+    return name, text
+
+
+def _value(text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--annotation-option: {text!r} is no value.") from error
 
 
 def _keep_inputs(options: argparse.Namespace) -> None:

@@ -20,6 +20,7 @@ BASES = {
     "processor": "lavis.processors.base_processor:BaseProcessor",
     "model": "lavis.models.base_model:BaseModel",
     "loader": "lavis.datasets.loaders.base:Loader",
+    "extractor": "lavis.extract.base:Extractor",
     "expert": "lavis.experts.base:Expert",
     "selector": "lavis.models.mexa_models.selectors:Selector",
     "reasoner": "lavis.reasoners.base:Reasoner",

@@ -72,35 +72,20 @@ def load_video(
     Raises:
         ModalityError: the file is absent or cannot be decoded.
     """
-    import cv2
     import torch
 
-    path = str(video_path)
-    if not Path(path).is_file():
+    from lavis.datasets.loaders.decoders import open_video
+    from lavis.datasets.loaders.decoders.video_file import resize
+
+    path = Path(video_path)
+    if not path.is_file():
         raise ModalityError(f"{path}: there is no such video.")
-    capture = cv2.VideoCapture(path)
-    try:
-        count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        if not capture.isOpened() or count < 1:
-            raise ModalityError(f"{path}: cannot be decoded as video. Is the file complete?")
-        frames = []
-        for index in sample_indices(count, n_frms, sampling, rng):
-            if int(capture.get(cv2.CAP_PROP_POS_FRAMES)) != index:
-                capture.set(cv2.CAP_PROP_POS_FRAMES, index)
-            decoded, frame = capture.read()
-            if not decoded:
-                raise ModalityError(f"{path}: frame {index} of {count} cannot be decoded. Is the file complete?")
-            frames.append(_resized(frame[:, :, ::-1], height, width))
-    finally:
-        capture.release()
-    return torch.stack([torch.from_numpy(frame.copy()) for frame in frames]).permute(3, 0, 1, 2).float()
-
-
-def _resized(frame: Any, height_px: int, width_px: int) -> Any:
-    import cv2
-
-    size = (width_px if width_px > 0 else frame.shape[1], height_px if height_px > 0 else frame.shape[0])
-    return frame if size == (frame.shape[1], frame.shape[0]) else cv2.resize(frame, size)
+    whole_size_px = (height, width) if height > 0 and width > 0 else None
+    with open_video(path, media_id=path.stem, size_px=whole_size_px) as video:
+        frames = video.read(sample_indices(video.n_frames, n_frms, sampling, rng))
+    size_px = (height if height > 0 else frames.shape[1], width if width > 0 else frames.shape[2])
+    resized = [torch.from_numpy(resize(frame, size_px)) for frame in frames]
+    return torch.stack(resized).permute(3, 0, 1, 2).float()
 
 
 def save_frames_grid(img_array: Any, out_path: str | Path, columns: int = 3) -> None:

@@ -198,3 +198,9 @@ def test_a_rank_that_fails_ends_the_group_with_its_error(root: Path, tmp_path: P
     assert recorded.returncode == 0, recorded.stderr
     result = json.loads((tmp_path / "records" / "result" / "test.json").read_text())
     assert [bool(row["absent"]) for row in result] == [row["scene_id"] == rows[-1]["scene_id"] for row in rows]
+
+
+def test_an_unknown_policy_for_missing_media_is_refused_before_the_work(root: Path, tmp_path: Path) -> None:
+    ran = run(options(tmp_path, "ignores", "run.missing_media=ignore"), environment(root, tmp_path / "cache"))
+    assert ran.returncode == 2
+    assert "run.missing_media is 'ignore'" in ran.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ class ClipSpec:
         rotation: degrees that a player turns the stored picture clockwise; mp4 and mov only.
         audio: add a tone of 440 Hz.
         noise: how busy the picture is, 0 … 1; busy pictures cost more to decode.
+        extra: further options of the encoder.
     """
 
     codec: str = "libx264"
@@ -46,6 +47,7 @@ class ClipSpec:
     rotation: int = 0
     audio: bool = False
     noise: float = 0.1
+    extra: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def numbered(number: int, size_px: tuple[int, int], noise: float = 0.0) -> np.ndarray:
@@ -114,9 +116,12 @@ def write_clip(path: Path, spec: ClipSpec | None = None, *, options: dict[str, s
     turns = spec.rotation // 90
     height, width = spec.size_px if turns % 2 == 0 else spec.size_px[::-1]
     with av.open(str(path), "w", options=options or {}) as container:
-        stream: Any = container.add_stream(spec.codec, rate=spec.rate_hz, options=_encoder_options(spec))
+        stream: Any = container.add_stream(
+            spec.codec, rate=spec.rate_hz, options=_encoder_options(spec) | dict(spec.extra)
+        )
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.codec_context.gop_size = spec.gop
+        stream.codec_context.bit_rate = 0  # PyAV's default of 1 Mbit/s would wash the numbers out
         stream.codec_context.time_base = time_base
         if spec.codec in ("mpeg4", "libx264"):
             stream.codec_context.max_b_frames = spec.b_frames
@@ -153,7 +158,8 @@ def _encoder_options(spec: ClipSpec) -> dict[str, str]:
             "x265-params": f"log-level=none:keyint={spec.gop}:min-keyint={spec.gop}:bframes={spec.b_frames}",
         },
         "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8", "crf": "24", "b": "0", "row-mt": "1"},
-        "libsvtav1": {"preset": "12", "crf": "30", "svtav1-params": "enable-overlays=0"},
+        # Faster presets leave parts of the numbers as they were.
+        "libsvtav1": {"preset": "7", "crf": "20"},
         "mpeg4": {"q:v": "3"},
     }
     return per_codec.get(spec.codec, {})

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import abc
+import inspect
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from lavis.common.errors import AnnotationError, ModalityError
+from lavis.common.errors import AnnotationError, ConfigError, ModalityError, nearest
 from lavis.common.registry import registry
 from lavis.datasets.datasets.annotation_rows import read_json
 from lavis.datasets.datasets.base_dataset import BaseDataset
@@ -32,8 +32,8 @@ class BenchmarkDataset(BaseDataset, QuestionDataset):
     """One split of a benchmark.
 
     ``question(i)`` is what MEXA asks. ``self[i]`` is CREMA's sample dict: ``qa_input``, ``qa_output``,
-    ``question_id`` and the tensors of its modalities. A subclass sets ``metrics`` and writes
-    :meth:`read_records`; it may replace :meth:`sample_texts`.
+    ``question_id`` and the tensors of its modalities. A subclass sets ``metrics`` and ``annotations``; it
+    may replace :meth:`sample_texts`.
 
     Args:
         ann_paths: annotation files.
@@ -50,6 +50,8 @@ class BenchmarkDataset(BaseDataset, QuestionDataset):
         parts: ``<modality>_root`` and ``<modality>_processor`` for every modality.
     """
 
+    # The module whose read_records(paths, **options) reads the benchmark's files.
+    annotations: ClassVar[Any]
     default_instruction: ClassVar[str] = INSTRUCTION
 
     def __init__(
@@ -88,14 +90,23 @@ class BenchmarkDataset(BaseDataset, QuestionDataset):
         self._sources: dict[tuple[str, ...], dict[str, Path]] = {}
         self._loader_classes = {name: registry.require("loader", name) for name in self.modalities}
 
-    @staticmethod
-    @abc.abstractmethod
-    def read_records(paths: Sequence[Path], **options: Any) -> list[QuestionRecord]:
-        """Read the benchmark's annotation files.
+    @classmethod
+    def read_records(cls, paths: Sequence[Path], **options: Any) -> list[QuestionRecord]:
+        """Read the benchmark's annotation files with ``annotations.read_records``.
 
         Raises:
             AnnotationError: a file or a record is not as the benchmark publishes it; names both.
+            ConfigError: an option that the reader does not take; names the nearest one.
         """
+        read: Callable[..., list[QuestionRecord]] = cls.annotations.read_records
+        known = [name for name, one in inspect.signature(read).parameters.items() if one.kind is one.KEYWORD_ONLY]
+        for name in options:
+            if name not in known:
+                raise ConfigError(
+                    f"build_info.annotation_options.{name}: nothing reads it.{nearest(name, known)} "
+                    f"Known: {', '.join(known) or 'none'}."
+                )
+        return read(paths, **options)
 
     # -- as questions ----------------------------------------------------------------------------
 

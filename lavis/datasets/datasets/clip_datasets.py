@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from lavis.datasets.datasets import clip_annotations
 from lavis.datasets.datasets.benchmark_dataset import BenchmarkDataset
-from lavis.datasets.datasets.question_record import QuestionRecord
 
 
 class ClipQADataset(BenchmarkDataset):
     """One split of Touch-QA or Thermal-QA (CREMA, arXiv 2402.05889)."""
 
+    annotations: ClassVar[Any] = clip_annotations
     metrics = ("accuracy", "crema_gqa")
-
-    @staticmethod
-    def read_records(paths: Sequence[Path], **options: Any) -> list[QuestionRecord]:
-        """Read either file, see :func:`lavis.datasets.datasets.clip_annotations.read_records`."""
-        return clip_annotations.read_records(paths, **options)

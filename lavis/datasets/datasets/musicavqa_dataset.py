@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from lavis.datasets.datasets import musicavqa_annotations
 from lavis.datasets.datasets.benchmark_dataset import BenchmarkDataset
-from lavis.datasets.datasets.question_record import QuestionRecord
 
 
 class MusicAVQADataset(BenchmarkDataset):
     """One split of MUSIC-AVQA (arXiv 2203.14072); a sample also has ``answers`` and ``sample_id``, the video."""
 
+    annotations: ClassVar[Any] = musicavqa_annotations
     metrics = ("music_avqa_accuracy", "crema_gqa")
-
-    @staticmethod
-    def read_records(paths: Sequence[Path], **options: Any) -> list[QuestionRecord]:
-        """Read any release, see :func:`lavis.datasets.datasets.musicavqa_annotations.read_records`."""
-        return musicavqa_annotations.read_records(paths, **options)
 
     def sample_texts(self, index: int) -> dict[str, Any]:
         """Return CREMA's texts."""

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from lavis.datasets.datasets import nextqa_annotations
 from lavis.datasets.datasets.benchmark_dataset import BenchmarkDataset
-from lavis.datasets.datasets.question_record import QuestionRecord
 from lavis.models.mexa_models.answers import LETTERS
 
 
 class NExTQADataset(BenchmarkDataset):
     """One split of NExT-QA (CVPR 2021), of multiple choice or open-ended; a sample also has ``duration``."""
 
+    annotations: ClassVar[Any] = nextqa_annotations
     metrics = ("nextqa_accuracy", "crema_videoqa")
     default_instruction = "Look at the frames and answer with the letter of the right option."
-
-    @staticmethod
-    def read_records(paths: Sequence[Path], **options: Any) -> list[QuestionRecord]:
-        """Read any published form, see :func:`lavis.datasets.datasets.nextqa_annotations.read_records`."""
-        return nextqa_annotations.read_records(paths, **options)
 
     def sample_texts(self, index: int) -> dict[str, Any]:
         """Return CREMA's texts: options with letters, ``qa_output`` as ``Option B``, the id as ``<type>_<id>``."""

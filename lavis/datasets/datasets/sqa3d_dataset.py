@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from lavis.datasets.datasets import sqa3d_annotations
 from lavis.datasets.datasets.benchmark_dataset import BenchmarkDataset
-from lavis.datasets.datasets.question_record import QuestionRecord
 
 
 class SQA3DDataset(BenchmarkDataset):
     """One split of SQA3D (arXiv 2210.07474); a sample also has ``scene_id``, a running number."""
 
+    annotations: ClassVar[Any] = sqa3d_annotations
     metrics = ("exact_match", "em_refined", "mexa_em", "mexa_refined", "official_llm", "crema_substring")
-
-    @staticmethod
-    def read_records(paths: Sequence[Path], **options: Any) -> list[QuestionRecord]:
-        """Read either form, see :func:`lavis.datasets.datasets.sqa3d_annotations.read_records`."""
-        return sqa3d_annotations.read_records(paths, **options)
 
     def sample_texts(self, index: int) -> dict[str, Any]:
         """Return CREMA's texts: the situation before the question, the id as ``<type>_<id>``."""

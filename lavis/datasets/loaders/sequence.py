@@ -6,20 +6,30 @@ A modality is a subclass of :class:`SequenceLoader` that says what one file mean
 from __future__ import annotations
 
 import abc
+import io
+import os
 import re
+import struct
 import zipfile
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from lavis.common.cores import usable_cores
 from lavis.common.errors import ConfigError, ModalityError
 from lavis.datasets.loaders.base import Array, Clip, Loader, Sampling
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 ARRAY_SUFFIXES = (".npy", ".npz")
+# What a file of an image suffix may hold (MPO is read as JPEG); others start programs (EPS) or are never frames.
+IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
+# Five times an 8k still, and where Pillow itself stops by default; a file of 100 kB can unpack to 10 GB.
+MAX_IMAGE_PX = 178_956_970
+ORDERS = ("natural", "lexicographic")
 
 
 def natural_key(path: Path) -> list[tuple[int, int, str]]:
@@ -29,18 +39,32 @@ def natural_key(path: Path) -> list[tuple[int, int, str]]:
 
 
 def read_image(path: Path, *, media_id: str, modality: str) -> Image.Image:
-    """Open and decode a whole image.
+    """Open and decode a whole image; of one with several pictures (MPO, animated PNG) the first.
 
     Raises:
-        ModalityError: missing, truncated or no image; names medium and path.
+        ModalityError: missing, truncated, no image or larger than any camera's; names medium and path.
     """
     try:
-        with Image.open(path) as image:
+        with path.open("rb") as stream:
+            image = Image.open(stream, formats=IMAGE_FORMATS)
+            if image.width * image.height > MAX_IMAGE_PX:
+                raise ModalityError(
+                    f"{media_id}: {modality} image {path} has {image.width}×{image.height} px, more than the "
+                    f"{MAX_IMAGE_PX} that are read; make it smaller."
+                )
             image.load()
-            return image.copy()
+            return image
     except FileNotFoundError as error:
         raise ModalityError(f"{media_id}: {modality} file {path} does not exist.") from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ModalityError(
+            f"{media_id}: {modality} image {path} is larger than any that is read ({error}); make it smaller."
+        ) from error
+    except UnidentifiedImageError as error:
+        raise ModalityError(
+            f"{media_id}: {modality} file {path} is damaged or no image ({', '.join(IMAGE_FORMATS)}); write it again."
+        ) from error
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
         raise ModalityError(
             f"{media_id}: {modality} image {path} is truncated or damaged ({error}); write it again."
         ) from error
@@ -53,7 +77,11 @@ def read_array(path: Path, *, media_id: str, modality: str, key: str | None = No
         ModalityError: missing, truncated, of objects, or several arrays of which none is ``key``.
     """
     try:
-        loaded = np.load(path, mmap_mode="r" if path.suffix.lower() == ".npy" else None, allow_pickle=False)
+        is_on_disk = os.path.isfile(path)
+        # A path object may stand for a part of an archive: such bytes are read through it and cannot be mapped.
+        source = path if is_on_disk else io.BytesIO(path.read_bytes())
+        mmap_mode: Literal["r"] | None = "r" if is_on_disk and path.suffix.lower() == ".npy" else None
+        loaded = np.load(source, mmap_mode=mmap_mode, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return loaded
         with loaded:
@@ -73,6 +101,19 @@ def read_array(path: Path, *, media_id: str, modality: str, key: str | None = No
         ) from error
 
 
+def _listed(folder: Path) -> list[tuple[Path, bool]]:
+    """Return (file, whether it is a link) of everything in a folder but folders and hidden files."""
+    if not os.path.isdir(folder):  # a path object that stands for a part of an archive
+        return [(entry, False) for entry in folder.iterdir() if entry.is_file() and not entry.name.startswith(".")]
+    # One call lists kinds too; asking each file for its own takes longer than decoding a frame.
+    with os.scandir(folder) as entries:
+        return [
+            (folder / entry.name, entry.is_symlink())
+            for entry in entries
+            if not entry.name.startswith(".") and (entry.is_symlink() or entry.is_file())
+        ]
+
+
 class SequenceLoader(Loader):
     """Reads a modality that has one map per frame, from a folder of files or from one array file.
 
@@ -81,6 +122,9 @@ class SequenceLoader(Loader):
 
     Args:
         rate_hz: frames per s of the files; None where unknown (then there are no timestamps).
+        order: ``natural`` puts ``frame10`` after ``frame2``; ``lexicographic`` compares names letter by letter, as
+            CREMA does, and is what reproduces its frames where numbers are not padded.
+        follow_links: read symbolic links that lead out of the folder that the medium's folder lies in.
     """
 
     shape: ClassVar[str] = "t h w"
@@ -89,10 +133,20 @@ class SequenceLoader(Loader):
     # How many files fewer than frames a medium has: flow lies between two frames.
     missing_files: ClassVar[int] = 0
 
-    def __init__(self, *, rate_hz: float | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        rate_hz: float | None = None,
+        order: Literal["natural", "lexicographic"] = "natural",
+        follow_links: bool = False,
+    ) -> None:
         if rate_hz is not None and not rate_hz > 0:
             raise ConfigError(f"{self.modality}: rate_hz must be above 0, not {rate_hz}.")
+        if order not in ORDERS:
+            raise ConfigError(f"{self.modality}: order must be {' or '.join(ORDERS)}, not {order!r}.")
         self.rate_hz = rate_hz
+        self.order = order
+        self.follow_links = follow_links
 
     @classmethod
     def locate(cls, root: Path, name: str, *, annotation: str) -> Path:
@@ -113,10 +167,11 @@ class SequenceLoader(Loader):
         raise ModalityError(f"{media_id}: {self.modality} at {path} cannot come as one array; use a folder of files.")
 
     def files(self, path: Path, *, media_id: str) -> list[Path]:
-        """Return the files of a folder in natural order.
+        """Return the files of a folder in order.
 
         Raises:
-            ModalityError: no such folder, no file of a known suffix, or two files of one frame.
+            ModalityError: no such folder, no file of a known suffix, two files of one frame, or a link that leads
+                nowhere or out of the folder's surroundings.
         """
         if not path.is_dir():
             state = "is no folder" if path.exists() else "does not exist"
@@ -124,10 +179,16 @@ class SequenceLoader(Loader):
                 f"{media_id}: {self.modality} folder {path} {state}; expected files {self._known()} in it, "
                 f"check the storage of {self.modality!r} in the data set's build_info."
             )
-        entries = [entry for entry in path.iterdir() if entry.is_file() and not entry.name.startswith(".")]
-        found = sorted((entry for entry in entries if entry.suffix.lower() in self.suffixes), key=natural_key)
+        listed = _listed(path)
+        known = [(entry, is_link) for entry, is_link in listed if entry.suffix.lower() in self.suffixes]
+        self._check_links([entry for entry, is_link in known if is_link], path, media_id=media_id)
+        found = [entry for entry, _ in known]
+        if self.order == "natural":
+            found.sort(key=natural_key)
+        else:
+            found.sort(key=lambda entry: entry.name)
         if not found:
-            others = sorted({entry.suffix or "(none)" for entry in entries})
+            others = sorted({entry.suffix or "(none)" for entry, _ in listed})
             raise ModalityError(
                 f"{media_id}: {self.modality} folder {path} holds no file {self._known()}"
                 f"({'only ' + ', '.join(others) if others else 'it is empty'}); extract the frames again."
@@ -170,7 +231,8 @@ class SequenceLoader(Loader):
             maps = [self.convert(stack[position], path=path, media_id=media_id) for position in positions]
         else:
             # Two positions may name one file (flow at the last frame); it is decoded once.
-            decoded = {position: self.decode(files[position], media_id=media_id) for position in set(positions)}
+            distinct = sorted(set(positions))
+            decoded = dict(zip(distinct, self._decode_all([files[at] for at in distinct], media_id), strict=True))
             maps = [decoded[position] for position in positions]
         shapes = sorted({one.shape for one in maps})
         if len(shapes) > 1:
@@ -189,6 +251,33 @@ class SequenceLoader(Loader):
             timestamps_s=sampling.timestamps_s,
             rate_hz=sampling.rate_hz,
         )
+
+    def _decode_all(self, files: list[Path], media_id: str) -> list[Array]:
+        """Decode files in threads: what reads and resizes images and arrays lets other threads run meanwhile."""
+        n_threads = min(usable_cores(), len(files))
+        if n_threads < 2:
+            return [self.decode(file, media_id=media_id) for file in files]
+        with ThreadPoolExecutor(n_threads) as pool:
+            try:
+                return list(pool.map(lambda file: self.decode(file, media_id=media_id), files))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _check_links(self, links: list[Path], folder: Path, *, media_id: str) -> None:
+        surroundings = {folder.parent.resolve(), folder.resolve().parent} if links else set()
+        for link in links:
+            if not link.is_file():
+                raise ModalityError(
+                    f"{media_id}: {self.modality} file {link} is a link to {os.readlink(link)}, which is no file; "
+                    f"remove the link or bring back what it leads to."
+                )
+            target = link.resolve()
+            if not self.follow_links and not any(target.is_relative_to(root) for root in surroundings):
+                raise ModalityError(
+                    f"{media_id}: {self.modality} file {link} is a link to {target}, outside {folder.parent}; "
+                    f"set the {self.modality} option follow_links: true where that is meant."
+                )
 
     def _known(self) -> str:
         return "/".join(self.suffixes)

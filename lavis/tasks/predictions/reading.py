@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from lavis.common.errors import ConfigError, LavisError
@@ -29,7 +30,14 @@ def dataset_class(name: str) -> Any:
     return found
 
 
-def read_rows(path: Path, dataset: str | None, annotations: Sequence[Path] = (), *, raw: bool = False) -> RowSet:
+def read_rows(
+    path: Path,
+    dataset: str | None,
+    annotations: Sequence[Path] = (),
+    *,
+    raw: bool = False,
+    options: Mapping[str, Any] = MappingProxyType({}),
+) -> RowSet:
     """Read a file of answers, whose kind is told by its content.
 
     Args:
@@ -37,6 +45,7 @@ def read_rows(path: Path, dataset: str | None, annotations: Sequence[Path] = (),
         dataset: the benchmark, where predictions need its annotations.
         annotations: its annotation files.
         raw: score the whole response in place of the answer found in it; runs alone keep both.
+        options: of the benchmark's annotation reader.
 
     Raises:
         LavisError: the file cannot be read, is in no known format, or does not go with the annotations.
@@ -54,18 +63,20 @@ def read_rows(path: Path, dataset: str | None, annotations: Sequence[Path] = (),
     if annotations:
         if dataset is None:
             raise ConfigError("--annotations needs --dataset, which says how they are read.")
-        return match(predictions, _records(dataset, annotations), where)
-    return _by_itself(predictions, form, dataset, path)
+        return match(predictions, _records(dataset, annotations, options), where)
+    return _by_itself(predictions, form, dataset, path, options)
 
 
-def _records(dataset: str, paths: Sequence[Path]) -> list[QuestionRecord]:
-    return list(dataset_class(dataset).read_records(paths))
+def _records(dataset: str, paths: Sequence[Path], options: Mapping[str, Any]) -> list[QuestionRecord]:
+    return list(dataset_class(dataset).read_records(paths, **options))
 
 
-def _by_itself(predictions: list[Prediction], form: Format, dataset: str | None, path: Path) -> RowSet:
+def _by_itself(
+    predictions: list[Prediction], form: Format, dataset: str | None, path: Path, options: Mapping[str, Any]
+) -> RowSet:
     """Score predictions by what their own file says of the questions."""
     if form.holds == "annotations" and dataset is not None:
-        records = _records(dataset, [path])
+        records = _records(dataset, [path], options)
         if len(records) != len(predictions):
             raise LavisError(f"{path}: holds {len(predictions)} records, of which {dataset} reads {len(records)}.")
         named = [

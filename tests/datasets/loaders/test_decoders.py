@@ -31,6 +31,10 @@ CLIPS = {
     "one_gop.mp4": ClipSpec(gop=250, b_frames=3),
     "h264.mkv": ClipSpec(gop=9),
     "h265.mp4": ClipSpec("libx265", gop=10),
+    "h265_open_gop.mp4": ClipSpec("libx265", n_frames=150, gop=12, b_frames=3),
+    "h265.mkv": ClipSpec("libx265", gop=10),
+    "open_gop.mkv": ClipSpec(n_frames=60, extra={"x264-params": "open-gop=1:keyint=12"}),
+    "intra_refresh.mp4": ClipSpec(n_frames=60, extra={"intra-refresh": "1"}),
     "vp9.webm": ClipSpec("libvpx-vp9", gop=10),
     "av1.mp4": ClipSpec("libsvtav1", gop=10),
     "b_frames.avi": ClipSpec("mpeg4"),
@@ -75,6 +79,14 @@ def decoder(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+def some_indices(n_frames: int) -> list[list[int]]:
+    """Return frames far apart, side by side, backwards, twice, and drawn at random."""
+    drawn = np.random.default_rng(0)
+    chosen = [[0, n_frames // 2, n_frames - 1], [3, 4, 5], [9, 2], [7, 7], [1], [0]]
+    chosen += [sorted(drawn.integers(0, n_frames, count).tolist()) for count in (2, 3, 5, 8)]
+    return [[min(index, n_frames - 1) for index in indices] for indices in chosen]
+
+
 @pytest.mark.parametrize("name", CLIPS)
 def test_frame_i_is_frame_i_at_its_true_time(clips: Path, name: str, decoder: str) -> None:
     spec, path = CLIPS[name], clips / name
@@ -91,9 +103,11 @@ def test_frame_i_is_frame_i_at_its_true_time(clips: Path, name: str, decoder: st
         frames = video.read(range(spec.n_frames))
         assert frames.shape == (spec.n_frames, *spec.size_px, 3) and frames.dtype == np.uint8
         assert read_numbers(frames) == list(range(spec.n_frames))
-        # Far apart, side by side, backwards, twice, and again on the same reader.
-        for chosen in ([0, spec.n_frames // 2, spec.n_frames - 1], [3, 4, 5], [9, 2], [7, 7], [0]):
-            indices = [min(index, spec.n_frames - 1) for index in chosen]
+        for indices in some_indices(spec.n_frames):
+            assert read_numbers(video.read(indices)) == indices
+    # A reader whose first frames these are may begin otherwise than one that has read before.
+    for indices in some_indices(spec.n_frames):
+        with open_video(path, media_id="clip", decoder=decoder) as video:
             assert read_numbers(video.read(indices)) == indices
 
 

@@ -33,7 +33,7 @@ from lavis.cli.launch import main
 failed = []
 for name in sys.argv[2:]:
     words = ["--cfg-path", f"projects/mexa/eval/{name}_sample.yaml", "--options", "model.reasoner.type=scripted",
-             "model.reasoner.default=yes", f"run.output_dir={sys.argv[1]}", f"run.run_id={name}"]
+             "model.reasoner.default=person", f"run.output_dir={sys.argv[1]}", f"run.run_id={name}"]
     failed += [name] if main(words, description="", run=lambda runner: runner.evaluate(), evaluate=True) else []
 sys.exit(" ".join(failed) or 0)
 """

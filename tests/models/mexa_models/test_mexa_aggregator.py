@@ -151,6 +151,11 @@ def test_unreadable_media_stop_or_are_recorded(ask: Ask, bench: Workbench, tmp_p
     assert recorded.status == "answered"
     assert all(item.error and "gone.json" in item.error for item in recorded.evidence)
 
+    reasoner = RecordingReasoner("left")
+    failed = build(reasoner).answer(question, dataclasses.replace(bench, missing_media="fail"))
+    assert (failed.status, failed.text, reasoner.prompts) == ("failed", "", [])
+    assert "gone.json" in failed.error
+
 
 def test_an_expert_looks_once_at_a_medium_and_once_per_pose(ask: Ask, bench: Workbench) -> None:
     looks: list[str] = []

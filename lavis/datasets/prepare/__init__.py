@@ -1,0 +1,1 @@
+"""What has to be made of a benchmark's downloads before its questions can be asked."""
