@@ -145,13 +145,9 @@ def main() -> None:
             print("decord is not installed; there is no loop to compare videos with.")
         resize(np.zeros((8, 8, 3), np.uint8), (4, 4))  # imports torch, once per process
         n = 8
-        same = np.array_equal(
-            naive_frames(folders[0], n),
-            MediaReader(Media("m", {"frame": folders[0]}), n_frames=n, modalities={"frame": {"size_px": SIZE_PX}})
-            .load("frame")
-            .array,
-        )
-        print(f"frames are the loop's, pixel for pixel: {same}")
+        ours = MediaReader(Media("m", {"frame": folders[0]}), n_frames=n, modalities={"frame": {"size_px": SIZE_PX}})
+        apart = np.abs(ours.load("frame").array.astype(int) - naive_frames(folders[0], n)).max()
+        print(f"frames differ from the loop's by at most {apart} of 255")
         print("\n| modality | frames | questions a medium | loop, ms a question | reader, times | cache, times |")
         print("|---|---|---|---|---|---|")
         for modality, (naive, paths) in kinds.items():

@@ -75,7 +75,7 @@ def load_video(
     import torch
 
     from lavis.datasets.loaders.decoders import open_video
-    from lavis.datasets.loaders.decoders.video_file import resize
+    from lavis.datasets.loaders.resizing import resize
 
     path = Path(video_path)
     if not path.is_file():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -123,3 +123,14 @@ class Loader(abc.ABC):
             ModalityError: the path holds no frames.
         """
         raise ModalityError(f"{media_id}: {self.modality} at {path} has no frames to count.")
+
+    def times_s(self, path: Path, indices: Sequence[int], *, media_id: str, rate_hz: float | None) -> tuple[float, ...]:
+        """Return when frames are shown, in s after the first; nothing where no rate is known.
+
+        Args:
+            path: file or folder of this modality.
+            indices: frame numbers from 0.
+            media_id: named in errors.
+            rate_hz: what :meth:`count` said.
+        """
+        return tuple(index / rate_hz for index in indices) if rate_hz else ()

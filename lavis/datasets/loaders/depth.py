@@ -9,7 +9,7 @@ import numpy as np
 
 from lavis.common.errors import ConfigError, ModalityError
 from lavis.datasets.loaders.base import Array
-from lavis.datasets.loaders.sequence import ARRAY_SUFFIXES, SequenceLoader, read_image
+from lavis.datasets.loaders.sequence import ARRAY_SUFFIXES, Order, SequenceLoader, read_image
 
 MILLIMETRE_M = 0.001
 
@@ -22,6 +22,8 @@ class DepthLoader(SequenceLoader):
         relative: say so where 8-bit maps hold no metres: ``depth`` (larger is farther) or ``disparity`` (larger is
             nearer). Values are then 0 … 1 as stored and the clip's unit is ``relative depth``/``relative disparity``.
         rate_hz: frames per s; None where unknown.
+        order: ``natural`` or ``lexicographic``, see :class:`SequenceLoader`.
+        follow_links: read links that lead out, see :class:`SequenceLoader`.
     """
 
     modality = "depth"
@@ -32,8 +34,10 @@ class DepthLoader(SequenceLoader):
         scale_m: float | None = None,
         relative: Literal["depth", "disparity"] | None = None,
         rate_hz: float | None = None,
+        order: Order = "natural",
+        follow_links: bool = False,
     ) -> None:
-        super().__init__(rate_hz=rate_hz)
+        super().__init__(rate_hz=rate_hz, order=order, follow_links=follow_links)
         if scale_m is not None and not scale_m > 0:
             raise ConfigError(f"depth: scale_m must be above 0, not {scale_m}.")
         if relative not in (None, "depth", "disparity"):

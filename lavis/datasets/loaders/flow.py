@@ -9,7 +9,7 @@ import numpy as np
 
 from lavis.common.errors import ConfigError, ModalityError
 from lavis.datasets.loaders.base import Array
-from lavis.datasets.loaders.sequence import ARRAY_SUFFIXES, IMAGE_SUFFIXES, SequenceLoader, read_image
+from lavis.datasets.loaders.sequence import ARRAY_SUFFIXES, IMAGE_SUFFIXES, Order, SequenceLoader, read_image
 
 FLO_MAGIC = np.float32(202021.25)
 # The .flo format writes 1e9 and above where the flow is not known.
@@ -25,6 +25,8 @@ class FlowLoader(SequenceLoader):
         range_px: (low, high) for flow stored as 8-bit images: red is the flow to the right and green the flow
             down, 0 meaning low and 255 high.
         rate_hz: frames per s; None where unknown.
+        order: ``natural`` or ``lexicographic``, see :class:`SequenceLoader`.
+        follow_links: read links that lead out, see :class:`SequenceLoader`.
     """
 
     modality = "flow"
@@ -33,8 +35,15 @@ class FlowLoader(SequenceLoader):
     missing_files = 1
     unit = "px"
 
-    def __init__(self, *, range_px: Sequence[float] | None = None, rate_hz: float | None = None) -> None:
-        super().__init__(rate_hz=rate_hz)
+    def __init__(
+        self,
+        *,
+        range_px: Sequence[float] | None = None,
+        rate_hz: float | None = None,
+        order: Order = "natural",
+        follow_links: bool = False,
+    ) -> None:
+        super().__init__(rate_hz=rate_hz, order=order, follow_links=follow_links)
         if range_px is not None and (len(range_px) != 2 or not range_px[0] < range_px[1]):
             raise ConfigError(f"flow: range_px must be [low, high] with low < high, not {range_px!r}.")
         self.range_px = None if range_px is None else (float(range_px[0]), float(range_px[1]))

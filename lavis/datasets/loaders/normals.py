@@ -8,7 +8,7 @@ import numpy as np
 
 from lavis.common.errors import ConfigError, ModalityError
 from lavis.datasets.loaders.base import Array
-from lavis.datasets.loaders.sequence import ARRAY_SUFFIXES, SequenceLoader, read_image
+from lavis.datasets.loaders.sequence import ARRAY_SUFFIXES, Order, SequenceLoader, read_image
 
 # Coding to 8 bits moves a unit vector's length by 0.7 % at most; lossy files and resized edges by more.
 LENGTH_TOLERANCE = 0.15
@@ -25,14 +25,23 @@ class NormalsLoader(SequenceLoader):
     Args:
         negate: axes to turn round for files in another frame, ``"yz"`` for y up and z towards the camera.
         rate_hz: frames per s; None where unknown.
+        order: ``natural`` or ``lexicographic``, see :class:`SequenceLoader`.
+        follow_links: read links that lead out, see :class:`SequenceLoader`.
     """
 
     modality = "norm"
     shape = "t h w c"
     unit = "unit vectors"
 
-    def __init__(self, *, negate: str = "", rate_hz: float | None = None) -> None:
-        super().__init__(rate_hz=rate_hz)
+    def __init__(
+        self,
+        *,
+        negate: str = "",
+        rate_hz: float | None = None,
+        order: Order = "natural",
+        follow_links: bool = False,
+    ) -> None:
+        super().__init__(rate_hz=rate_hz, order=order, follow_links=follow_links)
         if set(negate) - set("xyz") or len(set(negate)) < len(negate):
             raise ConfigError(f"norm: negate names axes out of 'xyz', each once, not {negate!r}.")
         self.signs = np.array([-1.0 if axis in negate else 1.0 for axis in "xyz"], dtype=np.float32)

@@ -73,13 +73,14 @@ class MediaReader:
             keeper = next((name for name in TIME_KEEPERS if name in self.media.sources), None)
             if keeper is None:
                 raise ModalityError(f"medium {self.media.media_id!r} has no modality with frames to sample.")
-            count, rate_hz = self._loader(keeper).count(self.media.sources[keeper], media_id=self.media.media_id)
+            loader, path = self._loader(keeper), self.media.sources[keeper]
+            count, rate_hz = loader.count(path, media_id=self.media.media_id)
             first, last = 0, count
             span = self.media.side.get("span")
             if span is not None:
                 first, last = span.frames(count, rate_hz, media_id=self.media.media_id)
             indices = tuple(first + index for index in interval_midpoints(last - first, self.n_frames))
-            times = tuple(index / rate_hz for index in indices) if rate_hz else ()
+            times = loader.times_s(path, indices, media_id=self.media.media_id, rate_hz=rate_hz)
             self.sampled = Sampling(indices, times, rate_hz)
         return self.sampled
 

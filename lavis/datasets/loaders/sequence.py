@@ -10,11 +10,14 @@ import io
 import os
 import re
 import struct
+import threading
+import time
 import zipfile
 import zlib
+from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -29,7 +32,13 @@ ARRAY_SUFFIXES = (".npy", ".npz")
 IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 # Five times an 8k still, and where Pillow itself stops by default; a file of 100 kB can unpack to 10 GB.
 MAX_IMAGE_PX = 178_956_970
-ORDERS = ("natural", "lexicographic")
+Order = Literal["natural", "lexicographic"]
+ORDERS: tuple[Order, ...] = get_args(Order)
+# Counting a medium's frames and reading them are two steps, which need one listing.
+REMEMBERED_LISTINGS = 16
+SETTLED_NS = 2_000_000_000
+_LISTINGS: OrderedDict[tuple[Any, ...], list[Path]] = OrderedDict()
+_LISTINGS_LOCK = threading.Lock()
 
 
 def natural_key(path: Path) -> list[tuple[int, int, str]]:
@@ -137,7 +146,7 @@ class SequenceLoader(Loader):
         self,
         *,
         rate_hz: float | None = None,
-        order: Literal["natural", "lexicographic"] = "natural",
+        order: Order = "natural",
         follow_links: bool = False,
     ) -> None:
         if rate_hz is not None and not rate_hz > 0:
@@ -179,6 +188,23 @@ class SequenceLoader(Loader):
                 f"{media_id}: {self.modality} folder {path} {state}; expected files {self._known()} in it, "
                 f"check the storage of {self.modality!r} in the data set's build_info."
             )
+        if not os.path.isdir(path):  # a path object that stands for a part of an archive
+            return self._find(path, media_id=media_id)
+        modified_ns = path.stat().st_mtime_ns
+        key = (path, modified_ns, self.suffixes, self.order, self.follow_links)
+        remembered = _LISTINGS.get(key)
+        if remembered is not None:
+            return remembered
+        found = self._find(path, media_id=media_id)
+        # A change within one tick of the file system's clock leaves no trace: what is so young is not remembered.
+        if time.time_ns() - modified_ns >= SETTLED_NS:
+            with _LISTINGS_LOCK:
+                _LISTINGS[key] = found
+                if len(_LISTINGS) > REMEMBERED_LISTINGS:
+                    _LISTINGS.popitem(last=False)
+        return found
+
+    def _find(self, path: Path, *, media_id: str) -> list[Path]:
         listed = _listed(path)
         known = [(entry, is_link) for entry, is_link in listed if entry.suffix.lower() in self.suffixes]
         self._check_links([entry for entry, is_link in known if is_link], path, media_id=media_id)

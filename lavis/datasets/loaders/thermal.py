@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from lavis.datasets.loaders.frames import FramesLoader
+from lavis.datasets.loaders.sequence import Order
 
 
 class ThermalLoader(FramesLoader):
@@ -22,9 +23,17 @@ class ThermalLoader(FramesLoader):
         self,
         *,
         size_px: Sequence[int] | None = None,
+        resampling: Literal["torch", "pillow"] = "torch",
         convert: bool = True,
         rate_hz: float | None = None,
-        order: Literal["natural", "lexicographic"] = "natural",
+        order: Order = "natural",
         follow_links: bool = False,
     ) -> None:
-        super().__init__(size_px=size_px, convert=convert, rate_hz=rate_hz, order=order, follow_links=follow_links)
+        super().__init__(
+            size_px=size_px,
+            resampling=resampling,
+            convert=convert,
+            rate_hz=rate_hz,
+            order=order,
+            follow_links=follow_links,
+        )

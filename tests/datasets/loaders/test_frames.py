@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -58,8 +59,10 @@ def test_decoding_in_threads_gives_pillows_pixels_in_order(
         with Image.open(tmp_path / f"{number}.jpg") as stored:
             pictures.append(np.asarray(stored.resize((32, 24), Image.Resampling.BICUBIC)))
     monkeypatch.setattr(sequence, "usable_cores", lambda: n_cores)
-    clip = FramesLoader(size_px=[24, 32]).load(tmp_path, media_id="clip")
+    clip = FramesLoader(size_px=[24, 32], resampling="pillow").load(tmp_path, media_id="clip")
     np.testing.assert_array_equal(clip.array, np.stack(pictures))
+    faster = FramesLoader(size_px=[24, 32]).load(tmp_path, media_id="clip")
+    assert np.abs(faster.array.astype(int) - np.stack(pictures)).max() <= 2
     (tmp_path / "7.jpg").write_bytes(b"")
     (tmp_path / "9.jpg").write_bytes(b"")
     with pytest.raises(ModalityError, match=r"7\.jpg"):
@@ -205,3 +208,23 @@ def test_names_stay_inside_the_root_and_options_are_checked(tmp_path: Path) -> N
         FramesLoader(size_px=[0, 5])
     with pytest.raises(ConfigError, match="above 0"):
         FramesLoader(rate_hz=0.0)
+
+
+def test_a_folder_is_listed_once_for_counting_and_reading_and_again_when_it_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_frames(tmp_path / "clip", ["1.png", "2.png"])
+    os.utime(folder, ns=(0, 10**18))  # long ago
+    listings: list[Path] = []
+    listed = sequence._listed
+    monkeypatch.setattr(sequence, "_listed", lambda path: (listings.append(path), listed(path))[1])
+    loader = FramesLoader()
+    assert loader.count(folder, media_id="clip")[0] == len(loader.load(folder, media_id="clip").array) == 2
+    assert len(listings) == 1
+    Image.new("RGB", (8, 6)).save(folder / "3.png")
+    assert loader.count(folder, media_id="clip")[0] == 3
+
+
+def test_an_unknown_resampling_is_refused() -> None:
+    with pytest.raises(ConfigError, match="resampling"):
+        FramesLoader(resampling="nearest")  # type: ignore[arg-type]

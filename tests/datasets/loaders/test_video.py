@@ -6,10 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from media import ClipSpec, write_clip
 
 from lavis.common.errors import ModalityError
 from lavis.datasets.loaders.base import Sampling
+from lavis.datasets.loaders.reader import MediaReader
 from lavis.datasets.loaders.video import VideoLoader
+from lavis.datasets.question import Media
 
 N_FRAMES, RATE_HZ = 40, 8.0
 
@@ -57,3 +60,26 @@ def test_short_missing_truncated_and_wrong_files(video: Path, tmp_path: Path) ->
     (tmp_path / "notes.txt").write_text("no video")
     with pytest.raises(ModalityError, match="is no video"):
         VideoLoader().count(tmp_path / "notes.txt", media_id="clip")
+
+
+def test_other_modalities_get_the_true_times_of_an_uneven_video(tmp_path: Path) -> None:
+    path = tmp_path / "v.mp4"
+    write_clip(path, ClipSpec(n_frames=8, times_ms=(0, 100, 200, 1200, 2200, 2300, 2400, 2500)))
+    reader = MediaReader(Media("v", {"video": path}), n_frames=4)
+    sampling = reader.sampling()
+    assert sampling.timestamps_s == reader.load("frame").timestamps_s
+    assert sampling.timestamps_s == pytest.approx((0.0, 0.2, 2.2, 2.4))
+
+
+def test_a_video_inside_a_shard_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import webdataset
+
+    from lavis.datasets.loaders.shards import ShardSet
+
+    monkeypatch.setenv("LAVIS_CACHE", str(tmp_path / "cache"))
+    write_clip(tmp_path / "v.mp4")
+    with webdataset.TarWriter(str(tmp_path / "videos-000000.tar")) as shard:
+        shard.write({"__key__": "v", "mp4": (tmp_path / "v.mp4").read_bytes()})
+    inside = ShardSet("videos-{000000..000000}.tar", tmp_path).locate("v", (".mp4",))
+    loaded = VideoLoader().load(inside, media_id="v")
+    assert (loaded.array == VideoLoader().load(tmp_path / "v.mp4", media_id="v").array).all()

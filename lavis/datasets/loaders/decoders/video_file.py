@@ -14,6 +14,7 @@ from lavis.common.errors import ModalityError, unknown_name
 from lavis.datasets.loaders.base import Array
 from lavis.datasets.loaders.decoders.base import DamagedError, Decoder, UndecodableError
 from lavis.datasets.loaders.decoders.containers import defect
+from lavis.datasets.loaders.resizing import resize
 
 # In the order in which they are tried; docs/design/decoding.md says why.
 DECODERS = {
@@ -181,22 +182,6 @@ class VideoFile:
         if stacked is None:
             raise DamagedError("it has no frames")
         return stacked
-
-
-def resize(picture: Array, size_px: tuple[int, int]) -> Array:
-    """Resize a picture [h, w, 3] uint8 to (height, width), bicubic with antialiasing.
-
-    It is the filter that Pillow applies to frame images. torch computes it ten times as fast and differs from Pillow
-    by rounding: 2 levels of 255 at most and 0.005 on average were seen.
-    """
-    if picture.shape[:2] == size_px:
-        return picture
-    import torch
-    import torch.nn.functional as F
-
-    channels_first = torch.from_numpy(picture)[None].permute(0, 3, 1, 2)
-    resized = F.interpolate(channels_first, size=size_px, mode="bicubic", antialias=True)
-    return np.ascontiguousarray(resized[0].permute(1, 2, 0).numpy())
 
 
 def _rate_hz(timestamps_s: Array, stated_hz: float | None) -> float | None:
