@@ -12,7 +12,6 @@ from lavis.common.errors import ModalityError
 from lavis.datasets.loaders.base import Array, Clip, Loader, Sampling
 from lavis.datasets.loaders.decoders import VideoFile, check_decoder, open_video
 from lavis.datasets.loaders.frames import check_size
-from lavis.datasets.loaders.shards import ShardPath, local_copy
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
 
@@ -112,6 +111,4 @@ class VideoLoader(Loader):
             )
         if path.suffix.lower() not in VIDEO_SUFFIXES:
             raise ModalityError(f"{media_id}: {path} is no video; expected {'/'.join(VIDEO_SUFFIXES)}.")
-        if isinstance(path, ShardPath):
-            path = local_copy(path)  # decoders open files by name
         return open_video(path, media_id=media_id, size_px=self.size_px, decoder=self.decoder)
