@@ -74,21 +74,30 @@ class Lease:
                     f"{self.path.parent} is being run just now by process {owner.get('pid')} on {owner.get('host')}. "
                     "Wait for it, stop it, or choose another run.run_id."
                 )
-            if here or time.monotonic() - since > PATIENCE_S:
-                self._clear_away(owner)
+            waited_s = time.monotonic() - since
+            if (here or waited_s > PATIENCE_S) and self._clear_away(owner, waited_s):
                 return
-            time.sleep(RENEW_S / 10)
+            time.sleep(0.01 if here else RENEW_S / 10)
 
-    def _clear_away(self, dead: dict[str, Any]) -> None:
-        """Take a dead start's file out of the way; of two that find it, one rename succeeds."""
-        away = self.path.with_name(f".{self.path.name}.{self._token}")
+    def _clear_away(self, dead: dict[str, Any], waited_s: float) -> bool:
+        """Remove a dead start's file, unless another start is about to.
+
+        Whoever makes the claim, exclusively, may remove the file, if it still is the dead one's: so a
+        start that was slow to find the death never removes the file of the one that was quicker.
+        """
+        claim = self.path.with_name(f".{self.path.name}.{dead.get('token', 'unread')}")
         try:
-            os.rename(self.path, away)
-        except FileNotFoundError:
-            return
-        if _read(away).get("token") != dead.get("token"):  # another start was quicker, and this is its file
-            os.rename(away, self.path)
-        away.unlink(missing_ok=True)
+            claim.touch(exist_ok=False)
+        except FileExistsError:
+            if waited_s > PATIENCE_S:  # its maker died between two lines
+                claim.unlink(missing_ok=True)
+            return False
+        try:
+            if _read(self.path).get("token") == dead.get("token"):
+                self.path.unlink(missing_ok=True)
+        finally:
+            claim.unlink(missing_ok=True)
+        return True
 
     def _renew(self) -> None:
         while not self._ended.wait(RENEW_S):

@@ -231,3 +231,14 @@ def test_what_is_no_longer_one_s_own_is_not_removed(path: Path) -> None:
 def test_a_file_that_was_left_half_written_counts_as_dead_after_a_while(path: Path) -> None:
     path.write_text("")
     Lease(path).give_back()
+
+
+def test_a_claim_that_a_dying_start_left_behind_does_not_last(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease_module, "PATIENCE_S", 0.3)
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    path.write_text(left_behind(dead.pid))
+    claim = path.with_name(f".{path.name}.{json.loads(path.read_text())['token']}")
+    claim.touch()
+    Lease(path).give_back()
+    assert list(path.parent.iterdir()) == []
