@@ -150,10 +150,10 @@ def test_who_finds_a_dead_start_s_file_a_moment_late_does_not_take_it_from_the_n
     quicker: list[Lease] = []
 
     class Late(Lease):
-        def _clear_away(self, dead: dict[str, Any]) -> None:
+        def _clear_away(self, dead: dict[str, Any], waited_s: float) -> bool:
             if not quicker:
                 quicker.append(Lease(self.path))
-            super()._clear_away(dead)
+            return super()._clear_away(dead, waited_s)
 
     with pytest.raises(ConfigError, match="being run just now"):
         Late(path)
