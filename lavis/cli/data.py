@@ -38,7 +38,7 @@ def run(arguments: list[str]) -> int:
 def check(arguments: list[str]) -> int:
     """Print what is there; the status is 0 if some split can be asked, else 1."""
     parser = argparse.ArgumentParser(prog="lavis data check", description="What of a benchmark lies on this machine.")
-    parser.add_argument("name", help="the data set, as `lavis list builders` names it")
+    parser.add_argument("name", help="the data set, as `lavis list builder` names it")
     parser.add_argument("--root", type=Path, help="the folder that holds it; default: its environment variable")
     parser.add_argument("--split", action="append", help="look at this split only; may be repeated")
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from lavis.common.errors import AnnotationError
+from lavis.common.errors import AnnotationError, ConfigError
 from lavis.datasets.datasets import clip_annotations, m3d_annotations, mmau_annotations, videommmu_annotations
+from lavis.datasets.datasets.m3d_dataset import M3DDataset
 
 # -- Video-MMMU ------------------------------------------------------------------------------------
 
@@ -206,3 +207,16 @@ def test_clips_may_have_options(tmp_path: Path, changes: dict[str, Any], choice:
     (one,) = clip_annotations.read_records([path])
     assert one.tags["gold_choice"] == choice
     assert len(one.options) == 2
+
+
+def test_a_split_without_options_is_scored_by_rules_for_texts(tmp_path: Path) -> None:
+    path = str(scan_file(tmp_path, "a.npy,r,1,Which?,Axial,Coronal,NA,NA,Axial,A"))
+    assert M3DDataset(ann_paths=[path], modalities=[]).metrics[0] == "m3d_closed"
+    open_ended = M3DDataset(ann_paths=[path], modalities=[], annotation_options={"open_ended": True})
+    assert open_ended.metrics == ("accuracy", "m3d_bleu1", "m3d_rouge1")
+
+
+def test_an_unknown_option_of_the_annotation_names_the_nearest(tmp_path: Path) -> None:
+    path = str(scan_file(tmp_path, "a.npy,r,1,Which?,Axial,Coronal,NA,NA,Axial,A"))
+    with pytest.raises(ConfigError, match=r"annotation_options\.open_end: .*open_ended"):
+        M3DDataset(ann_paths=[path], modalities=[], annotation_options={"open_end": True})

@@ -52,6 +52,8 @@ class BenchmarkDataset(BaseDataset, QuestionDataset):
 
     # The module whose read_records(paths, **options) reads the benchmark's files.
     annotations: ClassVar[Any]
+    # The metrics of a split whose questions have no options, where these are others; the headline first.
+    open_metrics: ClassVar[tuple[str, ...]] = ()
     default_instruction: ClassVar[str] = INSTRUCTION
 
     def __init__(
@@ -72,6 +74,8 @@ class BenchmarkDataset(BaseDataset, QuestionDataset):
     ) -> None:
         paths = [Path(path) for path in ann_paths]
         self.records = self.read_records(paths, **(annotation_options or {}))
+        if self.open_metrics and not any(record.options for record in self.records):
+            self.metrics = self.open_metrics
         super().__init__(text_processor=text_processor, ann_paths=[])
         self.annotation = [{"instance_id": str(index)} for index in range(len(self.records))]
         self.annotation_name = ", ".join(path.name for path in paths)

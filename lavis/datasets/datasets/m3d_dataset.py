@@ -13,3 +13,4 @@ class M3DDataset(BenchmarkDataset):
 
     annotations: ClassVar[Any] = m3d_annotations
     metrics = ("m3d_closed", "m3d_mexa_letter")
+    open_metrics = ("accuracy", "m3d_bleu1", "m3d_rouge1")

@@ -14,6 +14,7 @@ class NExTQADataset(BenchmarkDataset):
 
     annotations: ClassVar[Any] = nextqa_annotations
     metrics = ("nextqa_accuracy", "crema_videoqa")
+    open_metrics = ("accuracy", "crema_gqa")
     default_instruction = "Look at the frames and answer with the letter of the right option."
 
     def sample_texts(self, index: int) -> dict[str, Any]:
