@@ -26,7 +26,7 @@ setup(
         "models": ["transformers>=4.57,<6", "einops>=0.7", "sentencepiece>=0.2", "protobuf>=5", "safetensors>=0.4"],
         "data": ["webdataset>=0.2.86", "braceexpand>=0.1.7"],
         "media": ["av>=17", "nibabel>=5.2", "pypdfium2>=5"],
-        "test": ["pytest>=8", "psutil>=6", "ruff", "mypy", "types-PyYAML", "pre-commit"],
+        "test": ["pytest>=8", "hypothesis>=6", "psutil>=6", "ruff", "mypy", "types-PyYAML", "pre-commit"],
     },
     entry_points={"console_scripts": ["lavis = lavis.cli.main:main"]},
 )
