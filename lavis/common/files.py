@@ -6,6 +6,7 @@ import csv
 import json
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,31 @@ def load_json(filename: AnyPath) -> Any:
         OSError: it cannot be read.
     """
     return _load_json(Path(filename))
+
+
+def strict_json(text: str) -> Any:
+    """Return what JSON text holds.
+
+    Raises:
+        ValueError: no JSON, nested too deeply, NaN or an infinity, which JSON has not, or a key that stands twice in
+            one object.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"it holds {name}, which JSON has not; write null or leave the entry out")
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    entry = dict(pairs)
+    if len(entry) != len(pairs):
+        (twice, _), *_ = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f"the key {twice!r} stands twice in one object; which of the two counts?")
+    return entry
 
 
 def load_file(filename: AnyPath, mmap_mode: Any = None, verbose: bool = True, allow_pickle: bool = False) -> Any:

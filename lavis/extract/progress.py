@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from datetime import timedelta
 from typing import TextIO
 
-logger = logging.getLogger(__name__)
+from lavis.common.status_line import StatusLine
 
-TERMINAL_EVERY_S = 0.5
-LOG_EVERY_S = 60.0
+logger = logging.getLogger(__name__)
 
 
 class ExtractProgress:
@@ -36,8 +34,8 @@ class ExtractProgress:
         self.failed = 0
         self._frames = 0
         self._running: dict[str, tuple[int, int]] = {}
-        self._stream = stream or sys.stderr
-        self._start = self._shown = time.monotonic()
+        self._shown = StatusLine(logger, stream)
+        self._start = self._shown_at = time.monotonic()
 
     def told(self, name: str, done: int, total: int) -> None:
         """Take how many frames of a medium are done."""
@@ -67,20 +65,11 @@ class ExtractProgress:
 
     def show(self) -> None:
         """Show the line, if its time has come."""
-        terminal = self._stream.isatty()
         now = time.monotonic()
-        if now - self._shown < (TERMINAL_EVERY_S if terminal else LOG_EVERY_S):
-            return
-        self._shown = now
-        if terminal:
-            self._stream.write(f"\r\033[K{self.line()}")
-            self._stream.flush()
-        else:
-            logger.info(self.line())
+        if now - self._shown_at >= self._shown.every_s:
+            self._shown_at = now
+            self._shown.show(self.line())
 
     def close(self) -> None:
         """Show the last state."""
-        if self._stream.isatty():
-            self._stream.write("\r\033[K")
-            self._stream.flush()
-        logger.info(self.line())
+        self._shown.close(self.line())

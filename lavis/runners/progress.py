@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 import threading
 import time
 from collections import Counter
@@ -12,13 +11,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TextIO
 
+from lavis.common.status_line import StatusLine
 from lavis.reasoners.base import Reasoner
 from lavis.reasoners.ledger import Ledger
 
 logger = logging.getLogger(__name__)
 
-TERMINAL_EVERY_S = 0.5
-LOG_EVERY_S = 60.0
 BAR_WIDTH = 20
 
 
@@ -50,7 +48,7 @@ class Progress:
         self.in_flight = 0
         self._reasoners = reasoners
         self._ledger = ledger or Ledger()
-        self._stream = stream or sys.stderr
+        self._shown = StatusLine(logger, stream)
         self._start = time.monotonic()
         self._lock = threading.Lock()
 
@@ -103,21 +101,13 @@ class Progress:
 
     async def show(self) -> None:
         """Show the line again and again, until cancelled."""
-        terminal = self._stream.isatty()
         while True:
-            await asyncio.sleep(TERMINAL_EVERY_S if terminal else LOG_EVERY_S)
-            if terminal:
-                self._stream.write(f"\r\033[K{self._bar()} {self.line()}")
-                self._stream.flush()
-            else:
-                logger.info(self.line())
+            await asyncio.sleep(self._shown.every_s)
+            self._shown.show(f"{self._bar()} {self.line()}" if self._shown.on_terminal else self.line())
 
     def close(self) -> None:
         """Show the last state."""
-        if self._stream.isatty():
-            self._stream.write("\r\033[K")
-            self._stream.flush()
-        logger.info(self.line())
+        self._shown.close(self.line())
 
     def _bar(self) -> str:
         done = (self.kept + self.finished) / max(self.total, 1)

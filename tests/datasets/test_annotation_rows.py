@@ -247,6 +247,13 @@ def test_nan_is_refused(tmp_path: Path) -> None:
         assert "NaN" in refused(form, tmp_path, text)
 
 
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    for name in JSON_FORMATS:
+        form = FORMATS[name]
+        text = form.dump([form.record]).replace('{"', '{"extra": 1, "extra": 2, "', 1)
+        assert "'extra' stands twice" in refused(form, tmp_path, text)
+
+
 # -- bad records ---------------------------------------------------------------------------------
 
 

@@ -9,10 +9,9 @@ import logging
 import pytest
 from mexa_parts import RecordingReasoner
 
-from lavis.common import event_loop
+from lavis.common import event_loop, status_line
 from lavis.reasoners.base import Completion, Usage
 from lavis.reasoners.ledger import Ledger, Prices
-from lavis.runners import progress as progress_module
 from lavis.runners.progress import Progress
 
 
@@ -69,7 +68,7 @@ def test_a_cost_that_nobody_can_know_is_called_unknown() -> None:
 
 
 def test_a_terminal_gets_one_line_that_renews_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress_module, "TERMINAL_EVERY_S", 0.01)
+    monkeypatch.setattr(status_line, "TERMINAL_EVERY_S", 0.01)
     terminal = Terminal()
     progress = Progress(3, stream=terminal)
     run(progress, 3)
@@ -93,7 +92,7 @@ def test_a_batch_log_gets_a_line_when_it_is_due_and_one_at_the_end(
         assert caplog.records == [], "a minute has not gone by"
         progress.close()
         assert len(caplog.records) == 1
-        monkeypatch.setattr(progress_module, "LOG_EVERY_S", 0.01)
+        monkeypatch.setattr(status_line, "LOG_EVERY_S", 0.01)
         show_for(progress, 0.3)
     assert len(caplog.records) >= 3
     assert all("5/5 questions" in record.getMessage() for record in caplog.records)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lavis.common.errors import AnnotationError
+from lavis.common.files import strict_json
 
 # Far above any benchmark's (the longest question is 2,357 characters): what is longer is a damaged file.
 MAX_CHARACTERS = 100_000
@@ -132,15 +132,17 @@ def read_text(path: Path) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """Return a JSON document; NaN and infinities, which JSON does not have, are refused.
+    """Return a JSON document, see :func:`lavis.common.files.strict_json`.
 
     Raises:
-        AnnotationError: missing, not JSON, or nested too deeply; names the file.
+        AnnotationError: missing, or not JSON; names the file.
     """
     try:
-        return json.loads(read_text(path), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise AnnotationError(f"{path} is not JSON: {error or type(error).__name__}. Download it again.") from error
+        return strict_json(read_text(path))
+    except ValueError as error:
+        if isinstance(error, AnnotationError):
+            raise
+        raise AnnotationError(f"{path} is not JSON: {error}. Download it again.") from error
 
 
 def list_rows(document: Any, path: Path) -> list[Row]:
@@ -203,10 +205,6 @@ def option_number(row: Row, answer: str, options: Sequence[str]) -> int:
     if answer not in options:
         raise row.error(f"has the answer {_short(answer)}, which is none of its options {_short(list(options))}.")
     return options.index(answer)
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON value")
 
 
 def _kind(value: Any) -> str:

@@ -134,3 +134,18 @@ class Loader(abc.ABC):
             rate_hz: what :meth:`count` said.
         """
         return tuple(index / rate_hz for index in indices) if rate_hz else ()
+
+
+def first_with_suffix(root: Path, name: str, suffixes: Sequence[str], *, annotation: str) -> Path:
+    """Return ``<root>/<name>`` where the name has one of the suffixes, else with the first one that exists.
+
+    Where none does, the name with the first suffix.
+
+    Raises:
+        AnnotationError: the name leaves the root; ``annotation`` names the record.
+    """
+    whole = path_inside(root, name, annotation=annotation)
+    if name.lower().endswith(tuple(suffixes)):
+        return whole
+    candidates = [path_inside(root, name + suffix, annotation=annotation) for suffix in suffixes]
+    return next((path for path in candidates if path.is_file()), candidates[0])

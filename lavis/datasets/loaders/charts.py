@@ -9,11 +9,10 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from lavis.common.errors import ModalityError
-from lavis.datasets.loaders.base import Clip, Loader, Sampling
+from lavis.datasets.loaders.base import Clip, Loader, Sampling, first_with_suffix
 from lavis.datasets.loaders.pages import IMAGE_SUFFIXES, as_rgb, read_picture
 from lavis.datasets.loaders.sequence import MAX_IMAGE_PX
 from lavis.datasets.loaders.tables import Table, TableLoader
-from lavis.datasets.question import path_inside
 
 PICTURE_SUFFIXES = (*IMAGE_SUFFIXES, ".gif")
 CHART_SUFFIXES = (*PICTURE_SUFFIXES, ".csv")
@@ -44,11 +43,7 @@ class ChartLoader(Loader):
     @classmethod
     def locate(cls, root: Path, name: str, *, annotation: str) -> Path:
         """Return ``<root>/<name>`` where the name has a chart's suffix, else with the first suffix that exists."""
-        whole = path_inside(root, name, annotation=annotation)
-        if whole.suffix.lower() in CHART_SUFFIXES:
-            return whole
-        candidates = [path_inside(root, name + suffix, annotation=annotation) for suffix in CHART_SUFFIXES]
-        return next((path for path in candidates if path.is_file()), candidates[0])
+        return first_with_suffix(root, name, CHART_SUFFIXES, annotation=annotation)
 
     def load(self, path: Path, *, media_id: str, sampling: Sampling | None = None) -> Chart:
         """Read the picture and the table beside it (or the table alone, where that is the path).

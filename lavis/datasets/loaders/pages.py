@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from lavis.common.errors import ConfigError, ModalityError
-from lavis.datasets.loaders.base import Array, Clip, Loader, Sampling
+from lavis.datasets.loaders.base import Array, Clip, Loader, Sampling, first_with_suffix
 from lavis.datasets.loaders.frames import stored_turn, to_rgb
 from lavis.datasets.loaders.pdf import PdfPages
 from lavis.datasets.loaders.sequence import natural_key, read_image
@@ -65,10 +65,7 @@ class PagesLoader(Loader):
     def locate(cls, root: Path, name: str, *, annotation: str) -> Path:
         """Return ``<root>/<name>`` (a folder, or a file with a page's suffix), else with the first suffix there is."""
         whole = path_inside(root, name, annotation=annotation)
-        if whole.is_dir() or whole.suffix.lower() in PAGE_SUFFIXES:
-            return whole
-        candidates = [path_inside(root, name + suffix, annotation=annotation) for suffix in PAGE_SUFFIXES]
-        return next((path for path in candidates if path.is_file()), candidates[0])
+        return whole if whole.is_dir() else first_with_suffix(root, name, PAGE_SUFFIXES, annotation=annotation)
 
     def load(self, path: Path, *, media_id: str, sampling: Sampling | None = None) -> Pages:
         """Draw the PDF or read the images; the sampling is ignored.

@@ -10,7 +10,6 @@ import io
 import os
 import re
 import struct
-import threading
 import time
 import zipfile
 import zlib
@@ -34,11 +33,11 @@ IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 MAX_IMAGE_PX = 178_956_970
 Order = Literal["natural", "lexicographic"]
 ORDERS: tuple[Order, ...] = get_args(Order)
-# Counting a medium's frames and reading them are two steps, which need one listing.
+# Counting a medium's frames and reading them are two steps, which need one listing. No lock, which a fork could find
+# taken: each operation on the dict is whole by itself, and the order of two does not matter.
 REMEMBERED_LISTINGS = 16
 SETTLED_NS = 2_000_000_000
 _LISTINGS: OrderedDict[tuple[Any, ...], list[Path]] = OrderedDict()
-_LISTINGS_LOCK = threading.Lock()
 
 
 def natural_key(path: Path) -> list[tuple[int, int, str]]:
@@ -198,10 +197,9 @@ class SequenceLoader(Loader):
         found = self._find(path, media_id=media_id)
         # A change within one tick of the file system's clock leaves no trace: what is so young is not remembered.
         if time.time_ns() - modified_ns >= SETTLED_NS:
-            with _LISTINGS_LOCK:
-                _LISTINGS[key] = found
-                if len(_LISTINGS) > REMEMBERED_LISTINGS:
-                    _LISTINGS.popitem(last=False)
+            _LISTINGS[key] = found
+            if len(_LISTINGS) > REMEMBERED_LISTINGS:
+                _LISTINGS.popitem(last=False)
         return found
 
     def _find(self, path: Path, *, media_id: str) -> list[Path]:

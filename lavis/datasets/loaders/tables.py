@@ -10,8 +10,7 @@ import itertools
 from pathlib import Path
 
 from lavis.common.errors import ConfigError, ModalityError
-from lavis.datasets.loaders.base import Loader, Sampling
-from lavis.datasets.question import path_inside
+from lavis.datasets.loaders.base import Loader, Sampling, first_with_suffix
 
 TABLE_SUFFIXES = (".csv", ".tsv")
 DELIMITERS = (",", "\t", ";", "|")
@@ -62,11 +61,7 @@ class TableLoader(Loader):
     @classmethod
     def locate(cls, root: Path, name: str, *, annotation: str) -> Path:
         """Return ``<root>/<name>`` where the name has a table's suffix, else with the first suffix that exists."""
-        whole = path_inside(root, name, annotation=annotation)
-        if whole.suffix.lower() in TABLE_SUFFIXES:
-            return whole
-        candidates = [path_inside(root, name + suffix, annotation=annotation) for suffix in TABLE_SUFFIXES]
-        return next((path for path in candidates if path.is_file()), candidates[0])
+        return first_with_suffix(root, name, TABLE_SUFFIXES, annotation=annotation)
 
     def load(self, path: Path, *, media_id: str, sampling: Sampling | None = None) -> Table:
         """Read every cell; the sampling is ignored.

@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 
 from lavis.common.errors import ModalityError
-from lavis.datasets.loaders.base import Array, Clip, Loader, Sampling
+from lavis.datasets.loaders.base import Clip, Loader, Sampling
 from lavis.datasets.loaders.decoders import VideoFile, check_decoder, open_video
 from lavis.datasets.loaders.frames import check_size
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
-
-
-@dataclasses.dataclass(frozen=True)
-class Course:
-    """When a file shows its frames.
-
-    Attributes:
-        times_s: one a frame [n] float64, in s after the first.
-        rate_hz: frames per s; None for one frame without a rate.
-    """
-
-    times_s: Array
-    rate_hz: float | None
-
-
-# Frames are counted, timed and read in three steps, and the first two are the same for every question on a video.
-REMEMBERED_COURSES = 16
-_COURSES: OrderedDict[tuple[Path, int, int, str], Course] = OrderedDict()
-_LOCK = threading.Lock()
 
 
 class VideoLoader(Loader):
@@ -52,12 +30,13 @@ class VideoLoader(Loader):
 
     def count(self, path: Path, *, media_id: str) -> tuple[int, float | None]:
         """Return (number of frames, frames per s)."""
-        course = self._course(path, media_id=media_id)
-        return len(course.times_s), course.rate_hz
+        with self._open(path, media_id=media_id) as video:
+            return video.n_frames, video.rate_hz
 
     def times_s(self, path: Path, indices: Sequence[int], *, media_id: str, rate_hz: float | None) -> tuple[float, ...]:
         """Return when the file shows frames, in s after its first; true where the rate varies."""
-        return tuple(self._course(path, media_id=media_id).times_s[list(indices)].tolist())
+        with self._open(path, media_id=media_id) as video:
+            return tuple(video.timestamps_s[list(indices)].tolist())
 
     def load(self, path: Path, *, media_id: str, sampling: Sampling | None = None) -> Clip:
         """Decode the frames of the sampling (every frame without one).
@@ -86,23 +65,6 @@ class VideoLoader(Loader):
                 timestamps_s=tuple(video.timestamps_s[list(indices)].tolist()),
                 rate_hz=video.rate_hz,
             )
-
-    def _course(self, path: Path, *, media_id: str) -> Course:
-        try:
-            stat = path.stat()
-            key = (path, stat.st_size, stat.st_mtime_ns, self.decoder)
-        except OSError:
-            key = None  # opening it says what is wrong
-        course = _COURSES.get(key) if key is not None else None
-        if course is None:
-            with self._open(path, media_id=media_id) as video:
-                course = Course(video.timestamps_s, video.rate_hz)
-            if key is not None:
-                with _LOCK:
-                    _COURSES[key] = course
-                    if len(_COURSES) > REMEMBERED_COURSES:
-                        _COURSES.popitem(last=False)
-        return course
 
     def _open(self, path: Path, *, media_id: str) -> VideoFile:
         if not path.is_file():

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from lavis.common.errors import ConfigError, ModalityError
-from lavis.datasets.loaders.base import Array, Clip, Loader, Sampling
+from lavis.datasets.loaders.base import Array, Clip, Loader, Sampling, first_with_suffix
 from lavis.datasets.loaders.nifti import read_nifti
 from lavis.datasets.loaders.sequence import read_array
-from lavis.datasets.question import path_inside
 
 VOLUME_SUFFIXES = (".npy", ".nii.gz", ".nii")
 # 1 GiB as float32: 1024 slices of 512 × 512.
@@ -42,11 +41,7 @@ class VolumeLoader(Loader):
     @classmethod
     def locate(cls, root: Path, name: str, *, annotation: str) -> Path:
         """Return ``<root>/<name>`` where the name has a volume's suffix, else with the first suffix that exists."""
-        whole = path_inside(root, name, annotation=annotation)
-        if name.lower().endswith(VOLUME_SUFFIXES):
-            return whole
-        candidates = [path_inside(root, name + suffix, annotation=annotation) for suffix in VOLUME_SUFFIXES]
-        return next((path for path in candidates if path.is_file()), candidates[0])
+        return first_with_suffix(root, name, VOLUME_SUFFIXES, annotation=annotation)
 
     def load(self, path: Path, *, media_id: str, sampling: Sampling | None = None) -> Clip:
         """Read the volume; the sampling is ignored.

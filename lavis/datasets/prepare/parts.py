@@ -5,14 +5,12 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import logging
-import math
-from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from lavis.common.errors import AnnotationError, ConfigError
-from lavis.common.files import load_json
+from lavis.common.errors import AnnotationError
+from lavis.datasets.datasets.annotation_rows import Row, read_json
 from lavis.datasets.prepare.benchmarks import Benchmark, Unit
 from lavis.extract.video_stream import VideoStream
 
@@ -55,10 +53,12 @@ def read_parts(folder: Path, benchmark: Benchmark) -> tuple[list[Part], list[dic
     failures: list[dict[str, str]] = []
     seen: set[str] = set()
     for path in _annotation_files(folder, benchmark):
-        for number, record in enumerate(_records(path)):
-            where = f"{path}, record {number}"
+        records = read_json(path)
+        if not isinstance(records, list):
+            raise AnnotationError(f"{path}: holds no list of records.")
+        for number, record in enumerate(records):
             try:
-                part = _part(record, where, benchmark)
+                part = _part(record, path, number, benchmark)
                 if part.question_id in seen:
                     raise AnnotationError(f"{part.annotation}: the question_id is used before; give it another.")
             except AnnotationError as error:
@@ -134,39 +134,21 @@ def _annotation_files(folder: Path, benchmark: Benchmark) -> list[Path]:
     return found
 
 
-def _records(path: Path) -> list[Any]:
-    try:
-        records = load_json(path)
-    except (ConfigError, UnicodeDecodeError) as error:
-        raise AnnotationError(str(error)) from error
-    if not isinstance(records, list):
-        raise AnnotationError(f"{path}: holds no list of records.")
-    return records
-
-
-def _part(record: Any, where: str, benchmark: Benchmark) -> Part:
-    if not isinstance(record, dict):
-        raise AnnotationError(f"{where}: is no record.")
-    names = {key: _name(record, key, where) for key in ("question_id", "video_id")}
-    annotation = f"{where}, question {names['question_id']}"
-    start = _number(record, "start", annotation)
-    end = _number(record, "end", annotation) if benchmark.has_end else None
+def _part(record: Any, path: Path, number: int, benchmark: Benchmark) -> Part:
+    row = Row(record, path, number)
+    names = {key: row.identifier(key) for key in ("question_id", "video_id")}
+    row = Row(record, path, f"{number}, question {names['question_id']},")
+    start = _instant(row, "start")
+    end = _instant(row, "end") if benchmark.has_end else None
     if end is not None and end <= start:
-        raise AnnotationError(f"{annotation}: ends at {float(end):g}, not after its start at {float(start):g}.")
-    return Part(**names, start=start, end=end, annotation=annotation)
+        raise row.error(f"ends at {float(end):g}, not after its start at {float(start):g}.")
+    return Part(**names, start=start, end=end, annotation=f"{path}: record {row.name}")
 
 
-def _name(record: Mapping[str, Any], key: str, where: str) -> str:
-    value = record.get(key)
-    if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-        raise AnnotationError(f"{where}: {key} is {value!r}, not a name or a whole number.")
-    return str(value)
-
-
-def _number(record: Mapping[str, Any], key: str, annotation: str) -> Fraction:
-    value = record.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-        raise AnnotationError(f"{annotation}: {key} is {value!r}, not a number of 0 or more.")
+def _instant(row: Row, key: str) -> Fraction:
+    value = row.number(key)
+    if value < 0:
+        raise row.error(f"has {key!r} {value:g}, not a number of 0 or more.")
     return Fraction(repr(value))
 
 

@@ -94,13 +94,12 @@ def test_records_that_cannot_be_used_are_failures(tmp_path: Path) -> None:
     good = {"question_id": 1, "video_id": "v", "start": 0, "end": 5}
     bad = [
         ({**good, "question_id": 2, "end": 0}, "not after its start"),
-        ({**good, "question_id": 3, "start": -1}, "start is -1"),
-        ({**good, "question_id": 4, "start": "soon"}, "start is 'soon'"),
-        ({**good, "question_id": 5, "end": float("nan")}, "end is nan"),
-        ({key: value for key, value in good.items() if key != "end"} | {"question_id": 6}, "end is None"),
-        ({**good, "video_id": None, "question_id": 7}, "video_id is None"),
+        ({**good, "question_id": 3, "start": -1}, "has 'start' -1"),
+        ({**good, "question_id": 4, "start": "soon"}, "has 'start' 'soon'"),
+        ({key: value for key, value in good.items() if key != "end"} | {"question_id": 6}, "has no 'end'"),
+        ({**good, "video_id": None, "question_id": 7}, "has no 'video_id'"),
         (good, "used before"),
-        ("text", "no record"),
+        ("text", "not an object"),
     ]
     write(tmp_path, "touch_train.json", [good, *(record for record, _ in bad)])
     parts, failures = read_parts(tmp_path, TOUCH)
@@ -117,5 +116,8 @@ def test_no_list_and_no_file_are_errors(tmp_path: Path) -> None:
     with pytest.raises(AnnotationError, match="no list"):
         read_parts(tmp_path, THERMAL)
     (tmp_path / "thermalqa_train.json").write_text("[")
-    with pytest.raises(AnnotationError, match="no JSON"):
+    with pytest.raises(AnnotationError, match="not JSON"):
+        read_parts(tmp_path, THERMAL)
+    (tmp_path / "thermalqa_train.json").write_text('[{"question_id": 1, "video_id": "v", "start": NaN}]')
+    with pytest.raises(AnnotationError, match="holds NaN"):
         read_parts(tmp_path, THERMAL)
