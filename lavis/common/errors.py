@@ -48,6 +48,22 @@ class ContextTooLongError(ReasonerError):
         self.prompt_tokens = prompt_tokens
 
 
+class TooManyImagesError(ReasonerError):
+    """A prompt with more pictures than a model takes.
+
+    Attributes:
+        limit_images: how many it takes, where it said so.
+    """
+
+    def __init__(self, message: str, *, limit_images: int | None = None) -> None:
+        super().__init__(message)
+        self.limit_images = limit_images
+
+
+class ExpertError(LavisError, RuntimeError):
+    """An expert that failed by itself: it raised, did not return in time, or could not ask its model."""
+
+
 class ReasonerUnusableError(ReasonerError):
     """A reasoner that no question can be answered with (wrong key, unknown model, server gone): the run ends."""
 

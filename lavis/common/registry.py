@@ -25,7 +25,9 @@ BASES = {
     "selector": "lavis.models.mexa_models.selectors:Selector",
     "reasoner": "lavis.reasoners.base:Reasoner",
 }
+# Entry points named "<kind>.<name>", and those of one kind that are named by their name alone.
 ENTRY_POINT_GROUP = "lavis.entries"
+KIND_GROUPS = {"lavis.experts": "expert"}
 
 
 def import_place(place: str) -> Any:
@@ -154,6 +156,9 @@ class Registry:
                 )
                 continue
             cls.add(kind, name, entry.value)
+        for group, kind in KIND_GROUPS.items():
+            for entry in entry_points(group=group):
+                cls.add(kind, entry.name, entry.value)
 
     # -- decorators ------------------------------------------------------------------------
 

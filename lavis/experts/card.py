@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Literal
+from typing import Literal, get_args
 
-# MEXA's skill ids (arXiv 2506.17113): a letter for the family, a digit for the skill.
-SKILL_ID = re.compile(r"[A-G][1-9]")
+from lavis.common.errors import nearest
+from lavis.experts.skills import SKILLS
+
+Cost = Literal["cheap", "local", "served"]
+# Five thousand tokens: more than a whole benchmark question deserves from one expert.
+MAX_CHARS = 20_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,7 +21,7 @@ class ExpertCard:
     Attributes:
         name: its registry name.
         modality: the loader that feeds it.
-        skill: MEXA's skill id, A1 … G2.
+        skill: MEXA's skill id, A1 … G2 or ``omni``.
         summary: one line on what its evidence tells; a selector reads it.
         version: changes whenever its evidence may change; part of the store's key.
         needs: names of the medium's side data it must be given (``pose``).
@@ -25,6 +29,8 @@ class ExpertCard:
             Empty for an expert that helps with any question. The ``rules`` selector reads it.
         question_aware: True if its evidence depends on the question's text.
         cost: ``cheap`` (ms), ``local`` (s, a model on this machine) or ``served`` (a paid call).
+        companions: modalities that it also looks at where a medium has them.
+        max_chars: its evidence is cut after so many characters.
     """
 
     name: str
@@ -35,19 +41,30 @@ class ExpertCard:
     needs: tuple[str, ...] = ()
     cue: str = ""
     question_aware: bool = False
-    cost: Literal["cheap", "local", "served"] = "cheap"
+    cost: Cost = "cheap"
+    companions: tuple[str, ...] = ()
+    max_chars: int = MAX_CHARS
 
     def __post_init__(self) -> None:
         for field in ("name", "modality", "summary", "version"):
             if not getattr(self, field):
                 raise TypeError(f"The card of expert {self.name!r} has no {field}.")
-        if not SKILL_ID.fullmatch(self.skill):
-            raise TypeError(f"The card of expert {self.name!r} has skill {self.skill!r}; MEXA's ids run A1 to G2.")
+        if self.skill not in SKILLS:
+            raise TypeError(
+                f"The card of expert {self.name!r} has skill {self.skill!r}.{nearest(self.skill, SKILLS)} "
+                f"MEXA's ids: {', '.join(SKILLS)}."
+            )
         try:
             re.compile(self.cue)
         except re.error as error:
             raise TypeError(
                 f"The card of expert {self.name!r} has a cue that is no regular expression: {error}."
             ) from error
-        if self.cost not in ("cheap", "local", "served"):
-            raise TypeError(f"The card of expert {self.name!r} has cost {self.cost!r}; say cheap, local or served.")
+        if self.cost not in get_args(Cost):
+            raise TypeError(
+                f"The card of expert {self.name!r} has cost {self.cost!r}; say {', '.join(get_args(Cost))}."
+            )
+        if self.modality in self.companions:
+            raise TypeError(f"The card of expert {self.name!r} names {self.modality!r} as its own companion.")
+        if self.max_chars < 1:
+            raise TypeError(f"The card of expert {self.name!r} has max_chars {self.max_chars}; give 1 or more.")

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from lavis.reasoners.base import Usage
+
 
 @dataclasses.dataclass(frozen=True)
 class Evidence:
@@ -20,6 +22,9 @@ class Evidence:
         confidence: 0 … 1, None where the expert has no measure of its own.
         latency_s: what looking took when it was computed.
         error: why there is no text.
+        note: what was done otherwise than asked: text that was cut, fewer frames than wanted.
+        usage: what asking a model for it took; None where no model was asked.
+        model: the model that was asked.
     """
 
     expert: str
@@ -30,6 +35,9 @@ class Evidence:
     confidence: float | None = None
     latency_s: float = 0.0
     error: str | None = None
+    note: str = ""
+    usage: Usage | None = None
+    model: str = ""
 
     def __post_init__(self) -> None:
         if bool(self.text) == bool(self.error):
@@ -42,5 +50,9 @@ class Evidence:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Evidence:
         """Build it back from :meth:`to_json`."""
-        span = data.get("span_s")
-        return cls(**{**data, "span_s": None if span is None else (float(span[0]), float(span[1]))})
+        span, usage = data.get("span_s"), data.get("usage")
+        read = {
+            "span_s": None if span is None else (float(span[0]), float(span[1])),
+            "usage": None if usage is None else Usage(**usage),
+        }
+        return cls(**{**data, **read})

@@ -21,6 +21,7 @@ SchemaPath = Literal["", "json_schema", "parsed", "repaired", "unfit"]
 # English text in the vocabularies of current models; an estimate where a reasoner cannot count.
 CHARS_PER_TOKEN = 4.0
 IMAGE_TOKENS = 800
+AUDIO_TOKENS_PER_S = 32.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +56,15 @@ class PromptImage:
 
 
 @dataclasses.dataclass(frozen=True)
+class PromptAudio:
+    """A sound in a prompt: the bytes of a file, its format (``wav``, ``mp3``) and its length in s."""
+
+    data: bytes
+    format: str = "wav"
+    length_s: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
 class Prompt:
     """What a reasoner is asked.
 
@@ -67,6 +77,7 @@ class Prompt:
         max_tokens: at most this much is generated.
         lead: what comes directly before the completion where the reasoner continues a text ("Answer:").
         images: pictures, for reasoners that see (``sees_images``).
+        audio: sounds, for reasoners that hear (``hears_audio``).
         schema: a JSON schema that the completion must fit, for reasoners that write JSON (``writes_json``).
     """
 
@@ -78,15 +89,23 @@ class Prompt:
     max_tokens: int = 32
     lead: str = "Answer:"
     images: tuple[PromptImage, ...] = ()
+    audio: tuple[PromptAudio, ...] = ()
     schema: Mapping[str, Any] | None = None
 
     def messages(self) -> list[dict[str, Any]]:
         """Return it as chat messages: the shared part first, so that a provider can cache it."""
         text = "\n\n".join(part for part in (self.shared, self.own) if part)
         content: Any = text
-        if self.images:
+        if self.images or self.audio:
             shown = [{"type": "image_url", "image_url": {"url": image.data_url()}} for image in self.images]
-            content = [*shown, {"type": "text", "text": text}]
+            heard = [
+                {
+                    "type": "input_audio",
+                    "input_audio": {"data": base64.b64encode(sound.data).decode(), "format": sound.format},
+                }
+                for sound in self.audio
+            ]
+            content = [*shown, *heard, {"type": "text", "text": text}]
         return [{"role": "system", "content": self.system}, {"role": "user", "content": content}]
 
     def text(self) -> str:
@@ -163,6 +182,7 @@ class Reasoner(abc.ABC):
         model: the model's name; prices and the ledger go by it.
         context_tokens: prompt and completion together; None where unknown or unlimited.
         sees_images: whether a prompt's images reach the model.
+        hears_audio: whether a prompt's sounds do.
         writes_json: whether a prompt's schema is kept or checked.
         uses_cores: whether it computes on this machine's cores, so that nothing should work beside it.
     """
@@ -172,6 +192,7 @@ class Reasoner(abc.ABC):
     model: str = ""
     context_tokens: int | None = None
     sees_images: bool = False
+    hears_audio: bool = False
     writes_json: bool = False
     uses_cores: bool = False
 
@@ -200,7 +221,9 @@ class Reasoner(abc.ABC):
     def count_tokens(self, prompt: Prompt) -> int:
         """Return how many tokens a prompt takes: here, an estimate from its characters."""
         characters = sum(len(part) for part in (prompt.system, prompt.shared, prompt.own, prompt.lead))
-        return math.ceil(characters / CHARS_PER_TOKEN) + IMAGE_TOKENS * len(prompt.images)
+        heard_s = sum(sound.length_s for sound in prompt.audio)
+        tokens = characters / CHARS_PER_TOKEN + heard_s * AUDIO_TOKENS_PER_S + IMAGE_TOKENS * len(prompt.images)
+        return math.ceil(tokens)
 
     def reply_tokens(self, prompt: Prompt) -> int:
         """Return how many tokens of the context a reply may take."""

@@ -32,6 +32,12 @@ PROMPT_TOKENS = re.compile(
     re.IGNORECASE,
 )
 
+IMAGE_WORDS = re.compile(
+    r"at most (?P<limit>\d+) image|(?:image=|image: ?)(?P<set>\d+) .{0,60}limit-mm-per-prompt|too many images|"
+    r"(?:maximum|max\.?)(?: number)?(?: of)? images|image limit|(?:payload|request entity|content) too large",
+    re.IGNORECASE,
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class ChatReply:
@@ -99,6 +105,18 @@ def context_limits(message: str, code: str) -> tuple[bool, int | None, int | Non
         return False, None, None
     limit, prompt = LIMIT_TOKENS.search(message), PROMPT_TOKENS.search(message)
     return True, int(limit[1]) if limit else None, int(prompt[1]) if prompt else None
+
+
+def image_limits(message: str) -> tuple[bool, int | None]:
+    """Return whether an error says that a prompt shows more than the model takes, and how many pictures it takes.
+
+    The words are those of vLLM and of servers in front of it, and HTTP's for a request that is too large.
+    """
+    found = IMAGE_WORDS.search(message)
+    if found is None:
+        return False, None
+    told = found["limit"] or found["set"]
+    return True, int(told) if told else None
 
 
 def _text(content: Any) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from lavis.common import event_loop
-from lavis.common.errors import ConfigError, ContextTooLongError, ReasonerError
+from lavis.common.errors import ConfigError, ContextTooLongError, ReasonerError, TooManyImagesError
 from lavis.reasoners.availability import Availability
 from lavis.reasoners.base import AnswerForm, Completion, Prompt, Reasoner, SchemaPath, Usage
 from lavis.reasoners.chat_reply import ChatReply, read_reply
@@ -55,6 +55,7 @@ class OpenAIReasoner(Reasoner):
         structured: how a reply is held to a schema: ``server`` (JSON schema), ``words`` (asked for, parsed,
             repaired once), ``auto`` (the server where it can).
         sees_images: whether the model takes pictures.
+        hears_audio: whether the model takes sounds.
         extra_body: further fields of the request.
         answer_form: ``letter`` or ``text``.
 
@@ -86,6 +87,7 @@ class OpenAIReasoner(Reasoner):
         context_tokens: int | None = None,
         structured: Structured = "auto",
         sees_images: bool = False,
+        hears_audio: bool = False,
         extra_body: Mapping[str, Any] | None = None,
         answer_form: AnswerForm = "letter",
     ) -> None:
@@ -103,7 +105,7 @@ class OpenAIReasoner(Reasoner):
         self.base_url = checked_url(base_url)
         self.azure = azure
         self.api_version = api_version
-        self.max_connections = max_connections
+        self.max_connections = self._all_connections = max_connections
         self.start_connections = start_connections
         self.timeout_s = timeout_s
         self.max_call_s = max_call_s
@@ -114,6 +116,7 @@ class OpenAIReasoner(Reasoner):
         self.context_tokens = context_tokens
         self.structured = structured
         self.sees_images = sees_images
+        self.hears_audio = hears_audio
         self.extra_body = dict(extra_body or {})
         self.answer_form = answer_form
         self.api_key_env = api_key_env
@@ -152,12 +155,12 @@ class OpenAIReasoner(Reasoner):
         Raises:
             ConfigError: there are fewer connections than ranks.
         """
-        if self.max_connections < world_size:
+        if self._all_connections < world_size:
             raise ConfigError(
-                f"model.reasoner.max_connections is {self.max_connections}, fewer than the {world_size} ranks that "
+                f"model.reasoner.max_connections is {self._all_connections}, fewer than the {world_size} ranks that "
                 "share them; raise it, or start fewer ranks."
             )
-        self.max_connections = self.max_connections // world_size + (rank < self.max_connections % world_size)
+        self.max_connections = self._all_connections // world_size + (rank < self._all_connections % world_size)
 
     def complete(self, prompt: Prompt) -> Completion:
         """Complete a prompt, trying again where that may help.
@@ -337,6 +340,8 @@ class OpenAIReasoner(Reasoner):
         said = f"{self.model} at {self.base_url}: {failure.reason} ({attempts} attempts in {elapsed_s:.1f} s)."
         if failure.too_long:
             return ContextTooLongError(said, limit_tokens=failure.limit_tokens, prompt_tokens=failure.prompt_tokens)
+        if failure.too_many_images:
+            return TooManyImagesError(said, limit_images=failure.limit_images)
         return RefusedError(f"{said} {self._advice(failure)}", failure)
 
     def _advice(self, failure: Failure) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from lavis.reasoners.chat_reply import context_limits
+from lavis.reasoners.chat_reply import context_limits, image_limits
 from lavis.reasoners.openai_client import (
     BodyTooLargeError,
     BodyTooSlowError,
@@ -18,6 +18,7 @@ from lavis.reasoners.retries import Failure, is_retryable_status, retry_after_s
 if TYPE_CHECKING:
     import openai
 
+REFUSED_AS_SENT = (400, 413, 422)
 BODY_ERRORS = (BodyTooLargeError, BodyTooSlowError)
 
 
@@ -29,7 +30,8 @@ def refusal(error: openai.APIStatusError) -> Failure:
     # The client repeats the message of OpenAI's form and drops any other: a list, a text, FastAPI's detail.
     words = error.message if body.get("message") else f"{error.message} {error.body or ''}"
     text = f"{error.message} {error.body}"
-    too_long, limit, prompt = context_limits(text, code) if status in (400, 413, 422) else (False, None, None)
+    too_long, limit, prompt = context_limits(text, code) if status in REFUSED_AS_SENT else (False, None, None)
+    too_many, limit_images = image_limits(text) if status in REFUSED_AS_SENT and not too_long else (False, None)
     return Failure(
         f"HTTP {status} {words}",
         retryable=is_retryable_status(status),
@@ -39,6 +41,8 @@ def refusal(error: openai.APIStatusError) -> Failure:
         limit_tokens=limit,
         prompt_tokens=prompt,
         too_long=too_long,
+        too_many_images=too_many,
+        limit_images=limit_images,
     )
 
 

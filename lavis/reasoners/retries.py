@@ -28,6 +28,8 @@ class Failure:
         limit_tokens: of the model's context, where a response says that a prompt is too long for it.
         prompt_tokens: of that prompt, where the response says it.
         too_long: whether the response says so.
+        too_many_images: whether it says that a prompt has more pictures than the model takes.
+        limit_images: how many it takes, where the response says so.
         unconnected: whether no connection was made, so that the request never left.
     """
 
@@ -39,6 +41,8 @@ class Failure:
     limit_tokens: int | None = None
     prompt_tokens: int | None = None
     too_long: bool = False
+    too_many_images: bool = False
+    limit_images: int | None = None
     unconnected: bool = False
 
     @property

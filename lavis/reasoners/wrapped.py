@@ -16,7 +16,8 @@ class WrappedReasoner(Reasoner):
         self.answer_form = inner.answer_form
         self.max_connections = inner.max_connections
         self.context_tokens = inner.context_tokens
-        self.sees_images, self.writes_json, self.uses_cores = inner.sees_images, inner.writes_json, inner.uses_cores
+        self.sees_images, self.hears_audio = inner.sees_images, inner.hears_audio
+        self.writes_json, self.uses_cores = inner.writes_json, inner.uses_cores
 
     def identity(self) -> dict[str, Any]:
         """Return the inner reasoner's identity."""

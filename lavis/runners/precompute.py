@@ -102,7 +102,8 @@ class Precompute:
                     "%s: the media of %d of %d questions looked at, %.1f/s", split, self.looked, len(mine), rate_hz
                 )
 
-        in_flight = 2 * self.panel.n_workers
+        asking = sum(reasoner.max_connections for reasoner in self.panel.reasoners)
+        in_flight = 2 * self.panel.n_workers + asking
         return await for_each(look, mine, in_flight=in_flight, stop=self.stopping, grace_s=GRACE_S)
 
     async def _entries(self, dataset: QuestionDataset, bench: Workbench) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -169,9 +169,10 @@ class RankWork:
 def questions_in_flight(model: MexaAggregator) -> int:
     """Return how many questions are worked on at once: those whose calls are in flight, and some ahead of them."""
     reasoner = model.reasoner
+    asking = sum(one.max_connections for one in model.panel.reasoners if one is not reasoner and not one.uses_cores)
     if reasoner.uses_cores:  # what works ahead would take the cores from the model
-        return reasoner.max_connections
-    return max(2 * reasoner.max_connections, reasoner.max_connections + AHEAD_AT_LEAST)
+        return reasoner.max_connections + asking
+    return asking + max(2 * reasoner.max_connections, reasoner.max_connections + AHEAD_AT_LEAST)
 
 
 def question_key(split: str, question_id: str) -> str:

@@ -28,6 +28,8 @@ class CompletionCache:
             prompt: what is asked.
             marker: this run's fence marker, which the key leaves out.
         """
+        # Only where there is some, so that what was kept before sounds could be asked about is still found.
+        heard = {"audio": [hashlib.sha256(sound.data).hexdigest() for sound in prompt.audio]} if prompt.audio else {}
         parts = [part.replace(marker, ANY_MARKER) for part in (prompt.system, prompt.shared, prompt.own)]
         return digest(
             {
@@ -39,6 +41,7 @@ class CompletionCache:
                 "lead": prompt.lead,
                 "images": [hashlib.sha256(image.data).hexdigest() for image in prompt.images],
                 "schema": prompt.schema,
+                **heard,
             }
         )
 

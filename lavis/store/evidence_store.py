@@ -10,10 +10,13 @@ from typing import Any
 
 from lavis.datasets.question import Media, Question
 from lavis.experts.base import Expert
+from lavis.experts.card import ExpertCard
 from lavis.experts.evidence import Evidence
 from lavis.store.entry_files import EntryFiles, digest
 from lavis.store.evidence_shards import EvidenceShards
 
+# Folders of what serves every question on a medium, and of what was written for one question.
+KINDS = {False: "media", True: "questions"}
 # Media whose fingerprints are remembered; questions on one medium follow each other.
 REMEMBERED_MEDIA = 256
 # Evidence that is held in memory: that of the media which are being asked about.
@@ -27,10 +30,12 @@ class EvidenceKey:
     Attributes:
         local: everything that the text depends on, the fingerprint of the medium's files included.
         portable: the same without the fingerprint, for evidence that was carried to another machine.
+        question_aware: whether it speaks to one question, and is kept apart from what serves a whole medium.
     """
 
     local: str
     portable: str
+    question_aware: bool = False
 
 
 class EvidenceStore:
@@ -41,12 +46,12 @@ class EvidenceStore:
     the question where it is question-aware. A change of any of them is another key.
 
     Args:
-        root: where entries lie, one file each.
+        root: where entries lie, one file each: below ``media``, and below ``questions`` where they are question-aware.
         shards: evidence that was packed elsewhere, looked for where the root has none.
     """
 
     def __init__(self, root: Path, shards: EvidenceShards | None = None) -> None:
-        self.entries = EntryFiles(root)
+        self.entries = {aware: EntryFiles(root / kind) for aware, kind in KINDS.items()}
         self.shards = shards
         self._lock = threading.Lock()
         self._fingerprints: OrderedDict[tuple[str, str], str] = OrderedDict()
@@ -63,10 +68,10 @@ class EvidenceStore:
         """
         card = expert.card
         media = question.media
-        decides = {
+        decides: dict[str, Any] = {
             "expert": card.name,
             "version": card.version,
-            "options": options,
+            "options": expert.deciding(options),
             "reading": reading,
             "media_id": media.media_id,
             "side": {need: _plain(media.side.get(need)) for need in card.needs},
@@ -75,12 +80,17 @@ class EvidenceStore:
         serving = media.serving(card.modality)
         if serving != card.modality:
             decides["served_by"] = serving  # a video's frames are not those of a folder, bit by bit
+        beside = [modality for modality in card.companions if media.serving(modality)]
+        if beside:
+            decides["companions"] = {modality: media.serving(modality) for modality in beside}
         portable = digest(decides)
-        return EvidenceKey(digest([portable, self.fingerprint(media, card.modality)]), portable)
+        prints = [self.fingerprint(media, modality) for modality in (card.modality, *beside)]
+        return EvidenceKey(digest([portable, *prints]), portable, question_aware=card.question_aware)
 
-    def knows(self, media: Media, modality: str) -> bool:
-        """Return whether a medium's fingerprint is remembered, so that :meth:`key` opens no folder."""
-        return _place(media, modality) in self._fingerprints
+    def knows(self, media: Media, card: ExpertCard) -> bool:
+        """Return whether the fingerprints of what an expert looks at are remembered: :meth:`key` opens no folder."""
+        looked_at = (card.modality, *(modality for modality in card.companions if media.serving(modality)))
+        return all(_place(media, modality) in self._fingerprints for modality in looked_at)
 
     def held(self, key: EvidenceKey) -> Evidence | None:
         """Return evidence that is in memory, or None."""
@@ -95,7 +105,7 @@ class EvidenceStore:
         evidence = self.held(key)
         if evidence is not None:
             return evidence
-        entry = self.entries.get(key.local)
+        entry = self.entries[key.question_aware].get(key.local)
         if entry is None and self.shards is not None:
             entry = self.shards.get(key.portable)
         if entry is None:
@@ -107,7 +117,7 @@ class EvidenceStore:
     def put(self, key: EvidenceKey, evidence: Evidence) -> None:
         """Keep evidence; a failure is never kept."""
         if evidence.error is None:
-            self.entries.put(key.local, evidence.to_json())
+            self.entries[key.question_aware].put(key.local, evidence.to_json())
             self._hold(key, evidence)
 
     def fingerprint(self, media: Media, modality: str) -> str:

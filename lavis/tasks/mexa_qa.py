@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from lavis.common.errors import ConfigError
 from lavis.common.registry import registry
 from lavis.datasets.datasets.question_dataset import QuestionDataset
 from lavis.datasets.question import Question
+from lavis.experts.evidence import Evidence
 from lavis.models.mexa_models.answer import Answer
 from lavis.models.mexa_models.mexa_aggregator import MexaAggregator
 from lavis.models.mexa_models.workbench import Workbench
@@ -80,14 +82,17 @@ class MexaQATask(BaseTask):
             dataset: names the metrics.
 
         Returns:
-            ``{metric: percent, n, answered, unparsed, failed, left_out, by_type, failures, usage}``; ``left_out``
-            names the metrics whose authors do not count every question, with how many they leave out.
+            ``{metric: percent, n, answered, unparsed, failed, left_out, by_type, failures, experts, usage}``;
+            ``left_out`` names the metrics whose authors do not count every question, with how many they leave
+            out; ``experts`` says of each how many questions asked it and for how many it failed.
         """
         metrics = self.metrics_for(dataset)
         tallies = [metric.tally() for metric in metrics]
         counts = dict.fromkeys(STATUSES, 0)
         failures: dict[str, int] = {}
-        usage = {"aggregator": RoleUsage(), "selector": RoleUsage()}
+        usage = {"aggregator": RoleUsage(), "selector": RoleUsage(), "expert": RoleUsage()}
+        experts: dict[str, dict[str, int]] = {}
+        paid: set[int] = set()  # one piece of evidence serves many questions and is paid for once
 
         def rows() -> Iterator[str]:
             for position, (question, answer) in enumerate(answered):
@@ -102,6 +107,13 @@ class MexaQATask(BaseTask):
                 usage["selector"].add(answer.selection.model, answer.selection.usage)
                 if answer.completion is not None:
                     usage["aggregator"].add(answer.completion.model, answer.completion.usage)
+                for item in answer.evidence:
+                    asked = experts.setdefault(item.expert, {"questions": 0, "failed": 0})
+                    asked["questions"] += 1
+                    asked["failed"] += item.error is not None
+                    if item.usage is not None and (key := _identity(item)) not in paid:
+                        paid.add(key)
+                        usage["expert"].add(item.model, item.usage)
                 row = json.dumps(_row(question, answer, result, scores), ensure_ascii=False)
                 yield f"{'[' if position == 0 else ','}\n{row}"
             yield "\n]\n" if sum(counts.values()) else "[]\n"
@@ -118,6 +130,7 @@ class MexaQATask(BaseTask):
                 for name, summary in summaries.items()
             },
             "failures": dict(sorted(failures.items())),
+            "experts": dict(sorted(experts.items())),
             "usage": {role: used.to_json() for role, used in usage.items()},
         }
 
@@ -150,6 +163,12 @@ class RoleUsage:
         }
 
 
+def _identity(evidence: Evidence) -> int:
+    """Return a number that two pieces of evidence share only if they are one."""
+    said = f"{evidence.expert}\0{evidence.media_id}\0{evidence.version}\0{evidence.text}"
+    return int.from_bytes(hashlib.sha256(said.encode()).digest()[:8], "big")
+
+
 def _row(question: Question, answer: Answer, result: ResultRow, scores: Mapping[str, float | None]) -> dict[str, Any]:
     usage = answer.completion.usage if answer.completion is not None else Usage()
     return {
@@ -159,6 +178,7 @@ def _row(question: Question, answer: Answer, result: ResultRow, scores: Mapping[
         "scores": dict(scores),
         "experts": list(answer.selection.experts),
         "absent": {item.expert: item.error for item in answer.evidence if item.error},
+        "notes": {item.expert: item.note for item in answer.evidence if item.note},
         "error": answer.error,
         "shortened": list(answer.shortened),
         "usage": {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens, "usd": usage.usd},

@@ -23,7 +23,7 @@ ENTRIES = [(digest(number), {"text": f"evidence é {number}", "number": number})
 
 
 class Plain(Expert):
-    card = ExpertCard(name="plain", modality="captions", skill="A1", summary="tells", version="1")
+    card = ExpertCard(name="packed", modality="captions", skill="A1", summary="tells", version="1")
 
     def write(self, loaded: Any) -> str:
         return str(loaded)

@@ -67,6 +67,14 @@ class MediaReader:
                 self._loaded[modality] = self.cache.load(path, loader, sampling, media_id=self.media.media_id)
         return self._loaded[modality]
 
+    def holds(self, modality: str) -> bool:
+        """Return whether the medium has a modality, and something lies where it should be."""
+        serving = self.media.serving(modality)
+        if serving is None:
+            return False
+        loader: type[Loader] = registry.require("loader", serving)
+        return loader.present(self.media.sources[serving], media_id=self.media.media_id)
+
     def sampling(self) -> Sampling:
         """Return the frames to look at: the reference's interval midpoints over the medium, or over its span."""
         if self.sampled is None:

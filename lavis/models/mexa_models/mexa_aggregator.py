@@ -19,7 +19,7 @@ from lavis.models.base_model import BaseModel
 from lavis.models.mexa_models.answer import Answer, Selection
 from lavis.models.mexa_models.answers import OPTION_FILTERS, PHRASE_FILTERS, extract
 from lavis.models.mexa_models.fitting import complete_fitting
-from lavis.models.mexa_models.panel import Panel
+from lavis.models.mexa_models.panel import Panel, Seat
 from lavis.models.mexa_models.pictures import pictures
 from lavis.models.mexa_models.prompts import answer_prompt
 from lavis.models.mexa_models.selectors import Selector
@@ -27,6 +27,9 @@ from lavis.models.mexa_models.workbench import Workbench
 from lavis.reasoners.base import Prompt, PromptImage, Reasoner
 from lavis.reasoners.cached import CachedReasoner
 from lavis.reasoners.ledger import MeteredReasoner, Prices, read_prices
+
+# Options of an expert's entry that the panel reads.
+SEAT_OPTIONS = ("timeout_s", "max_chars")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,10 +85,7 @@ class MexaAggregator(BaseModel):
         cls.validate_config(node)
         selector_class, selector_options = checked_class("selector", node["selector"], "model.selector")
         reasoner_class, reasoner_options = checked_class("reasoner", node["reasoner"], "model.reasoner")
-        experts = {
-            name: (registry.require("expert", name)(**options), options)
-            for name, options in _expert_entries(node["experts"])
-        }
+        experts = [_seat(name, options) for name, options in _expert_entries(node["experts"])]
         reading = node.get("reading") or {}
         answer = dict(node.get("answer") or {})
         if answer.get("filters") is not None:
@@ -112,7 +112,11 @@ class MexaAggregator(BaseModel):
         checked_class("selector", node["selector"], "model.selector")
         checked_class("reasoner", node["reasoner"], "model.reasoner")
         for name, options in _expert_entries(node["experts"]):
-            check_options(registry.require("expert", name), options, f"model.experts.{name}")
+            expert = registry.require("expert", name)
+            own, _ = _split_options(options)
+            check_options(expert, own, f"model.experts.{name}")
+            if lacking := expert.lacks(own):
+                raise ConfigError(f"model.experts: {name!r} is not available here. To enable it: {'; '.join(lacking)}")
         check_options(AnswerOptions, node.get("answer") or {}, "model.answer")
         for name in (node.get("answer") or {}).get("filters") or ():
             registry.require("filter", name)
@@ -124,9 +128,12 @@ class MexaAggregator(BaseModel):
         """Return the names of the listed weights files that a ``model`` node needs."""
         node = _plain(cfg)
         reasoner, options = checked_class("reasoner", node["reasoner"], "model.reasoner")
-        experts = [registry.require("expert", name) for name, _ in _expert_entries(node["experts"])]
-        asked = [] if node["selector"]["type"] == "none" else experts
-        return (*reasoner.needed_weights(options), *(name for expert in asked for name in expert.weights))
+        selector, selector_options = checked_class("selector", node["selector"], "model.selector")
+        needed = [*reasoner.needed_weights(options), *selector.needed_weights(selector_options)]
+        for name, expert_options in _expert_entries(node["experts"]) if selector.asks_experts else ():
+            own, _ = _split_options(expert_options)
+            needed += registry.require("expert", name).needed_weights(own)
+        return tuple(dict.fromkeys(needed))
 
     @property
     def device(self) -> torch.device:
@@ -135,8 +142,9 @@ class MexaAggregator(BaseModel):
 
     @property
     def reasoners(self) -> list[Reasoner]:
-        """The run's reasoner, and the selector's where it has one of its own."""
-        return [self.reasoner, *([self.selector.reasoner] if self.selector.reasoner is not None else [])]
+        """The run's reasoner, the selector's where it has one of its own, and those that experts ask; each once."""
+        chosen_by = [self.selector.reasoner] if self.selector.reasoner is not None else []
+        return list({id(one): one for one in (self.reasoner, *chosen_by, *self.panel.reasoners)}.values())
 
     def answer(self, question: Question, bench: Workbench) -> Answer:
         """Answer one question and wait for it; see :meth:`aanswer`."""
@@ -277,6 +285,17 @@ def _expert_entries(entries: Any) -> list[tuple[str, dict[str, Any]]]:
     if len(set(names)) < len(names):
         raise ConfigError(f"model.experts names an expert twice: {', '.join(names)}.")
     return found
+
+
+def _split_options(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split an entry's options into the expert's own and those of its seat on the panel."""
+    own = {key: value for key, value in options.items() if key not in SEAT_OPTIONS}
+    return own, {key: value for key, value in options.items() if key in SEAT_OPTIONS}
+
+
+def _seat(name: str, options: Mapping[str, Any]) -> Seat:
+    own, of_seat = _split_options(options)
+    return Seat(registry.require("expert", name)(**own), own, **of_seat)
 
 
 def _check_keys(node: Mapping[str, Any], known: Sequence[str], where: str) -> None:

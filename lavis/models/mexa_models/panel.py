@@ -3,46 +3,95 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
+import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from lavis.common.cores import usable_cores
-from lavis.common.errors import ModalityError
+from lavis.common.errors import (
+    ConfigError,
+    ExpertError,
+    LavisError,
+    ModalityError,
+    ReasonerError,
+    ReasonerUnusableError,
+    RunStoppedError,
+)
 from lavis.datasets.loaders.reader import MediaReader
 from lavis.datasets.question import Media, Question
 from lavis.experts.base import Expert
 from lavis.experts.evidence import Evidence
+from lavis.experts.unfinished import Unfinished
 from lavis.models.mexa_models.workbench import Workbench
+from lavis.models.mexa_models.workers import Workers
+from lavis.reasoners.base import Completion, Prompt, Reasoner
+from lavis.reasoners.ledger import MeteredReasoner
 from lavis.store.evidence_store import EvidenceKey
 
 # Media held open at once in a process; their arrays are what costs memory.
 OPEN_MEDIA = 4
+# An hour of speech takes a small model on two cores some minutes.
+TIMEOUT_S = 1800.0
+# Looks that never returned; each of them still holds a thread and what it has in memory.
+MAX_LOST = 8
 
 Result = TypeVar("Result")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Seat:
+    """An expert of the panel, as configured.
+
+    Attributes:
+        expert: the expert.
+        options: its own options in the configuration.
+        timeout_s: how long a look may take; the medium's other experts wait meanwhile.
+        max_chars: its evidence is cut after so many characters; None for what its card allows.
+    """
+
+    expert: Expert
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    timeout_s: float = TIMEOUT_S
+    max_chars: int | None = None
+
+    def __post_init__(self) -> None:
+        where = f"model.experts.{self.expert.card.name}"
+        if not self.timeout_s > 0:
+            raise ConfigError(f"{where}.timeout_s: {self.timeout_s} s is no time; give more than 0.")
+        if self.max_chars is not None and self.max_chars < 1:
+            raise ConfigError(f"{where}.max_chars: {self.max_chars} leaves nothing; give 1 or more.")
+
+    @property
+    def deciding(self) -> dict[str, Any]:
+        """What of the configuration decides the evidence."""
+        return {**self.options, **({} if self.max_chars is None else {"max_chars": self.max_chars})}
 
 
 class Panel:
     """Gathers evidence: from the store where it lies there, from the experts where not.
 
     Experts look in threads, as many at once as this process has cores, and at one medium one after
-    another; whoever asks for evidence that is being made waits for it.
+    another; whoever asks for evidence that is being made waits for it. An expert that asks a model does so
+    when its medium is free again.
 
     Args:
-        experts: name to (expert, its options in the configuration).
+        experts: in the configuration's order.
         n_frames: frames looked at per clip.
         n_workers: experts that look at once; None for this process's share of the cores.
     """
 
-    def __init__(
-        self, experts: Mapping[str, tuple[Expert, dict[str, Any]]], *, n_frames: int, n_workers: int | None = None
-    ) -> None:
-        self.experts = dict(experts)
+    def __init__(self, experts: Sequence[Seat], *, n_frames: int, n_workers: int | None = None) -> None:
+        self.experts = {seat.expert.card.name: seat for seat in experts}
         self.n_frames = n_frames
         self.n_workers = n_workers or usable_cores()
+        self._workers = Workers(self.n_workers)
+        self._complained: set[tuple[str, type[BaseException]]] = set()
         self._readers: OrderedDict[str, MediaReader] = OrderedDict()
         self._media = _MediumLocks()
         # Who is looking for the evidence of a key, and the question whose turn it was.
@@ -50,7 +99,13 @@ class Panel:
 
     def available(self, question: Question) -> list[Expert]:
         """Return the experts that the question's medium can feed, in the configuration's order."""
-        return [expert for expert, _ in self.experts.values() if not expert.missing_needs(question)]
+        return [seat.expert for seat in self.experts.values() if not seat.expert.missing_needs(question)]
+
+    @property
+    def reasoners(self) -> list[Reasoner]:
+        """The models that experts ask, each once."""
+        asked = [seat.expert.reasoner for seat in self.experts.values() if seat.expert.reasoner is not None]
+        return list({id(reasoner): reasoner for reasoner in asked}.values())
 
     async def gather(self, names: Sequence[str], question: Question, bench: Workbench) -> list[Evidence]:
         """Return the evidence of some experts, in their order.
@@ -78,37 +133,44 @@ class Panel:
 
     def breadth(self, name: str) -> int:
         """Return how many questions an expert's evidence serves: 2 all on a medium, 1 all of a pose, 0 one."""
-        card = self.experts[name][0].card
+        card = self.experts[name].expert.card
         if card.question_aware:
             return 0
         return 1 if card.needs else 2
 
-    async def with_reader(self, question: Question, bench: Workbench, work: Callable[[MediaReader], Result]) -> Result:
-        """Do work in a thread on the question's opened medium, which nobody else reads meanwhile."""
+    async def with_reader(
+        self,
+        question: Question,
+        bench: Workbench,
+        work: Callable[[MediaReader], Result],
+        timeout_s: float | None = None,
+    ) -> Result:
+        """Do work in a thread on the question's opened medium, which nobody else reads meanwhile.
+
+        Raises:
+            TimeoutError: it took longer than ``timeout_s``.
+        """
         async with self._media.of(question.media.media_id):
             reader = self._reader(question.media, bench)
-            return await self._in_thread(lambda: work(reader))
+            try:
+                return await self._workers.run(lambda: work(reader), timeout_s=timeout_s)
+            except (TimeoutError, asyncio.CancelledError):
+                # A thread may still read from it: the next one opens the medium anew.
+                self._readers.pop(question.media.media_id, None)
+                raise
 
     def close(self) -> None:
         """End the threads."""
-        if "_threads" in self.__dict__:
-            self._threads.shutdown(wait=False, cancel_futures=True)
-            del self.__dict__["_threads"]
-
-    @functools.cached_property
-    def _threads(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self.n_workers, thread_name_prefix="expert")
-
-    async def _in_thread(self, work: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        self._workers.close()
+        self._workers = Workers(self.n_workers)
 
     async def key(self, name: str, question: Question, bench: Workbench) -> EvidenceKey:
         """Return where the evidence of an expert on a question's medium is kept."""
-        expert, options = self.experts[name]
+        seat = self.experts[name]
         reading = {"n_frames": self.n_frames, "loaders": dict(bench.loader_options)}
-        make = functools.partial(bench.store.key, expert, options, reading, question)
+        make = functools.partial(bench.store.key, seat.expert, seat.deciding, reading, question)
         # A fingerprint lists folders, which may lie on a slow file system.
-        return make() if bench.store.knows(question.media, expert.card.modality) else await self._in_thread(make)
+        return make() if bench.store.knows(question.media, seat.expert.card) else await self._workers.run(make)
 
     async def _evidence(self, name: str, key: EvidenceKey, question: Question, bench: Workbench) -> Evidence:
         if key not in self._looking:
@@ -119,12 +181,12 @@ class Panel:
         try:
             # A question that is given up must not take the evidence from the others that wait for it.
             return await asyncio.shield(task)
-        except ModalityError as error:
+        except (ModalityError, ExpertError) as error:
             # Whose turn it was depends on the moment; the record must not.
             told = str(error).replace(f"Question {asker}:", f"Question {question.question_id}:", 1)
             if bench.missing_media == "error":
-                raise ModalityError(told) from error
-            card = self.experts[name][0].card
+                raise type(error)(told) from error
+            card = self.experts[name].expert.card
             return Evidence(name, question.media.media_id, "", card.version, error=told)
 
     def _forget(self, key: EvidenceKey, done: asyncio.Task[Evidence]) -> None:
@@ -133,16 +195,58 @@ class Panel:
             done.exception()  # whoever waited has it; nobody else need be told
 
     async def _fetch(self, name: str, key: EvidenceKey, question: Question, bench: Workbench) -> Evidence:
-        expert = self.experts[name][0]
+        seat = self.experts[name]
 
-        def look(reader: MediaReader) -> Evidence:
+        def look(reader: MediaReader) -> Evidence | Unfinished:
             evidence = bench.store.get(key)
-            if evidence is None:
-                evidence = expert.look(question, reader)
-                bench.store.put(key, evidence)
-            return evidence
+            if evidence is not None:
+                return evidence
+            begun = seat.expert.begin(question, reader, max_chars=seat.max_chars)
+            if isinstance(begun, Evidence):
+                bench.store.put(key, begun)
+            return begun
 
-        return await self.with_reader(question, bench, look)
+        begun = await self._guarded(seat, question, self.with_reader(question, bench, look, seat.timeout_s))
+        if isinstance(begun, Evidence):
+            return begun
+
+        async def ask(reasoner: Reasoner, prompt: Prompt) -> Completion:
+            return await MeteredReasoner(reasoner, bench.ledger).acomplete(prompt)
+
+        evidence = await self._guarded(seat, question, begun.finish(ask))
+        await self._workers.run(lambda: bench.store.put(key, evidence))
+        return evidence
+
+    async def _guarded(self, seat: Seat, question: Question, look: Awaitable[Result]) -> Result:
+        """Await what an expert does; whatever goes wrong in it alone becomes an ExpertError.
+
+        Raises:
+            ModalityError: the medium cannot be read.
+            ExpertError: the expert raised, did not return in time, or could not ask its model.
+            LavisError: nothing like it can succeed: weights that are not there, a wrong key, a budget that is spent.
+        """
+        name, media_id = seat.expert.card.name, question.media.media_id
+        where = f"Question {question.question_id}: expert {name!r} on medium {media_id!r}"
+        try:
+            return await look
+        except TimeoutError as error:
+            if self._workers.n_lost >= MAX_LOST:
+                raise RunStoppedError(
+                    f"{where} {error}; {self._workers.n_lost} looks hang by now. Leave the expert out, or raise "
+                    f"model.experts.{name}.timeout_s, and start again with the same run.run_id."
+                ) from error
+            raise ExpertError(f"{where} did not return within {seat.timeout_s:g} s.") from error
+        except ReasonerUnusableError:
+            raise
+        except ReasonerError as error:
+            raise ExpertError(f"{where} could not ask its model: {error}") from error
+        except LavisError:
+            raise
+        except Exception as error:  # an expert may be anybody's code: one that fails must not end the run
+            if (name, type(error)) not in self._complained:
+                self._complained.add((name, type(error)))
+                logger.warning("%s raised; told once for %s:", where, type(error).__name__, exc_info=error)
+            raise ExpertError(f"{where} raised {type(error).__name__}: {str(error)[:300]}") from error
 
     def _reader(self, media: Media, bench: Workbench) -> MediaReader:
         reader = self._readers.pop(media.media_id, None)

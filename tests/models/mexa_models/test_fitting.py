@@ -17,7 +17,7 @@ from lavis.experts import Evidence
 from lavis.models.mexa_models.answer import Answer
 from lavis.models.mexa_models.fitting import Fitted, complete_fitting
 from lavis.models.mexa_models.mexa_aggregator import MexaAggregator
-from lavis.models.mexa_models.panel import Panel
+from lavis.models.mexa_models.panel import Panel, Seat
 from lavis.models.mexa_models.selectors import FixedSelector
 from lavis.models.mexa_models.workbench import new_workbench
 from lavis.reasoners.base import Completion, Prompt, Reasoner, Usage
@@ -126,7 +126,7 @@ def test_a_real_server_s_context_error_leads_to_an_answer_whose_record_says_what
         def write(self, loaded: object) -> str:
             return REPORT.text
 
-    experts = {"texts": (Talkative(), {}), "posed": (PosedExpert(), {})}
+    experts = [Seat(Talkative()), Seat(PosedExpert())]
     options = tuple(f"option number {number} of a long list" for number in range(8))
     answers: list[Answer] = []
     with running(context_chars=2000) as server:

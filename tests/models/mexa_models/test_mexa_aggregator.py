@@ -15,7 +15,7 @@ from lavis.common.errors import ConfigError, ModalityError, ReasonerError
 from lavis.datasets.question import Question
 from lavis.models.mexa_models.answer import Answer
 from lavis.models.mexa_models.mexa_aggregator import AnswerOptions, MexaAggregator
-from lavis.models.mexa_models.panel import Panel
+from lavis.models.mexa_models.panel import Panel, Seat
 from lavis.models.mexa_models.selectors import AllSelector, LLMSelector, NoneSelector, RulesSelector, Selector
 from lavis.models.mexa_models.workbench import Workbench, new_workbench
 from lavis.reasoners.base import Completion, Prompt
@@ -24,7 +24,7 @@ Ask = Callable[..., Question]
 
 
 def build(reasoner: RecordingReasoner, selector: Selector | None = None, **options: Any) -> MexaAggregator:
-    experts = {expert.card.name: (expert, {}) for expert in (TextsExpert(), PosedExpert(), BlindSpotExpert())}
+    experts = [Seat(expert) for expert in (TextsExpert(), PosedExpert(), BlindSpotExpert())]
     return MexaAggregator(
         selector=selector or AllSelector(),
         panel=Panel(experts, n_frames=8),
@@ -74,7 +74,7 @@ def test_the_gold_reaches_neither_selector_nor_expert_nor_reasoner(ask: Ask, ben
 
     reasoner = RecordingReasoner("left")
     model = build(reasoner, Nosy())
-    model.panel.experts["texts"] = (NosyExpert(), {})
+    model.panel.experts["texts"] = Seat(NosyExpert())
     answer = model.answer(ask(), bench)
 
     assert len(seen) == 2
@@ -171,7 +171,7 @@ def test_an_expert_looks_once_at_a_medium_and_once_per_pose(ask: Ask, bench: Wor
             return "two"
 
     model = build(RecordingReasoner("left"))
-    model.panel.experts.update(texts=(Counting(), {}), posed=(CountingPosed(), {}))
+    model.panel.experts.update(texts=Seat(Counting()), posed=Seat(CountingPosed()))
     for text in ("What?", "Where?", "Who?"):
         model.answer(ask(text), bench)
     assert sorted(looks) == ["posed", "texts"]

@@ -16,10 +16,10 @@ import pytest
 from mexa_parts import PosedExpert, TextsExpert
 
 from lavis.common import event_loop
-from lavis.common.errors import ModalityError
+from lavis.common.errors import ConfigError, ExpertError, ModalityError, RunStoppedError
 from lavis.datasets.question import Media, Question
 from lavis.experts import Evidence, Expert
-from lavis.models.mexa_models.panel import OPEN_MEDIA, Panel
+from lavis.models.mexa_models.panel import MAX_LOST, OPEN_MEDIA, Panel, Seat
 from lavis.models.mexa_models.workbench import Workbench, new_workbench
 
 Ask = Callable[..., Question]
@@ -56,7 +56,7 @@ class Gated(TextsExpert):
         self.most_at_one_medium = 0
         self.lock = threading.Lock()
 
-    def look(self, question: Question, reader: Any) -> Evidence:
+    def look(self, question: Question, reader: Any, **more: Any) -> Evidence:
         medium = question.media.media_id
         with self.lock:
             self.began.append(medium)
@@ -65,7 +65,7 @@ class Gated(TextsExpert):
             self.most_at_one_medium = max(self.most_at_one_medium, self.inside.count(medium))
         assert self.gate.wait(PATIENCE_S)
         try:
-            return super().look(question, reader)
+            return super().look(question, reader, **more)
         finally:
             with self.lock:
                 self.inside.remove(medium)
@@ -76,7 +76,7 @@ class Twin(Gated):
 
 
 def panel(*experts: Expert, n_workers: int = 4) -> Panel:
-    return Panel({expert.card.name: (expert, {}) for expert in experts}, n_frames=8, n_workers=n_workers)
+    return Panel([Seat(expert) for expert in experts], n_frames=8, n_workers=n_workers)
 
 
 def together(*gathering: Coroutine[Any, Any, Any], gate: threading.Event) -> list[Any]:
@@ -203,7 +203,10 @@ def test_an_error_of_an_expert_reaches_all_who_wait_and_the_next_question_tries_
     expert = Buggy()
     experts = panel(expert)
     found = together(*(experts.gather(["texts"], on(0, q), bench) for q in "ab"), gate=expert.gate)
-    assert [type(one) for one in found] == [ZeroDivisionError] * 2
+    assert [type(one) for one in found] == [ExpertError] * 2
+    assert [str(one).split(": ", 1) for one in found] == [
+        [f"Question {q}", "expert 'texts' on medium 'scene0' raised ZeroDivisionError: a bug"] for q in "ab"
+    ]
     assert event_loop.run(experts.gather(["texts"], on(0), bench))[0].text == "fine"
 
 
@@ -222,9 +225,9 @@ def test_no_more_media_are_held_open_than_are_allowed(on: Ask, bench: Workbench)
     readers: list[weakref.ref[Any]] = []
 
     class Holding(TextsExpert):
-        def look(self, question: Question, reader: Any) -> Evidence:
+        def look(self, question: Question, reader: Any, **more: Any) -> Evidence:
             readers.append(weakref.ref(reader))
-            return super().look(question, reader)
+            return super().look(question, reader, **more)
 
     experts = panel(Holding())
     for number in range(len(SCENES)):
@@ -264,3 +267,85 @@ def test_a_closed_panel_leaves_no_thread_and_can_be_asked_again(on: Ask, bench: 
         assert not thread.is_alive()
     assert event_loop.run(experts.gather(["texts"], on(1), bench))[0].text == "what is in scene1"
     experts.close()
+
+
+class Sleeper(TextsExpert):
+    card = dataclasses.replace(TextsExpert.card, name="sleeper")
+
+    def __init__(self, media_id: str) -> None:
+        self.media_id = media_id
+        self.gate = threading.Event()
+
+    def look(self, question: Question, reader: Any, **more: Any) -> Evidence:
+        if question.media.media_id == self.media_id:
+            self.gate.wait(PATIENCE_S)
+        return super().look(question, reader, **more)
+
+
+def test_an_expert_that_hangs_is_recorded_and_the_others_go_on(on: Ask, bench: Workbench) -> None:
+    """It hangs on one medium only; two places, so that without a replacement the third look would wait."""
+    sleeper = Sleeper("scene0")
+    experts = Panel([Seat(sleeper, timeout_s=0.1), Seat(TextsExpert())], n_frames=8, n_workers=1)
+    recording = dataclasses.replace(bench, missing_media="record")
+    try:
+        hung, fine = event_loop.run(experts.gather(["sleeper", "texts"], on(0), recording))
+        (other,) = event_loop.run(experts.gather(["sleeper"], on(1), recording))
+    finally:
+        sleeper.gate.set()
+    assert hung.error == "Question 1: expert 'sleeper' on medium 'scene0' did not return within 0.1 s."
+    assert (fine.text, other.text) == ("what is in scene0", "what is in scene1")
+
+
+def test_looks_that_keep_hanging_end_the_run_instead_of_filling_the_memory(on: Ask, bench: Workbench) -> None:
+    class AlwaysAsleep(Sleeper):
+        def look(self, question: Question, reader: Any, **more: Any) -> Evidence:
+            self.gate.wait(PATIENCE_S)
+            raise AssertionError("it was not to return")
+
+    sleeper = AlwaysAsleep("any")
+    experts = Panel([Seat(sleeper, timeout_s=0.02)], n_frames=8, n_workers=1)
+    recording = dataclasses.replace(bench, missing_media="record")
+    try:
+        with pytest.raises(RunStoppedError, match=rf"{MAX_LOST} looks hang by now.*timeout_s"):
+            for number in range(MAX_LOST + 1):
+                event_loop.run(experts.gather(["sleeper"], on(number), recording))
+    finally:
+        sleeper.gate.set()
+
+
+class Chatterbox(TextsExpert):
+    card = dataclasses.replace(TextsExpert.card, name="chatterbox")
+
+    def write(self, loaded: Any) -> str:
+        return "many words " * 500_000
+
+
+def test_five_megabytes_are_cut_and_say_so(on: Ask, bench: Workbench) -> None:
+    whole, short = Seat(Chatterbox()), Seat(Chatterbox(), max_chars=200)
+    (evidence,) = event_loop.run(Panel([whole], n_frames=8).gather(["chatterbox"], on(0), bench))
+    assert len(evidence.text) <= whole.expert.card.max_chars
+    assert evidence.text.endswith("many words [cut: 5499999 characters in all]")
+    assert evidence.note == "cut to 20000 of 5499999 characters"
+    (shorter,) = event_loop.run(Panel([short], n_frames=8).gather(["chatterbox"], on(0), bench))
+    assert len(shorter.text) <= 200, "another length is another key in the store"
+
+
+class Silent(TextsExpert):
+    card = dataclasses.replace(TextsExpert.card, name="silent")
+
+    def write(self, loaded: Any) -> str:
+        return " \n"
+
+
+def test_an_expert_that_says_nothing_is_an_error_and_not_evidence(on: Ask, bench: Workbench) -> None:
+    recording = dataclasses.replace(bench, missing_media="record")
+    (evidence,) = event_loop.run(panel(Silent()).gather(["silent"], on(0), recording))
+    assert evidence.text == ""
+    assert evidence.error is not None and "expert 'silent' says nothing" in evidence.error
+    assert "scene0" in evidence.error and "texts.json" in evidence.error
+
+
+@pytest.mark.parametrize("seat", [{"timeout_s": 0.0}, {"max_chars": 0}])
+def test_a_seat_with_no_time_or_no_room_is_refused(seat: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=rf"model\.experts\.texts\.{next(iter(seat))}"):
+        Seat(TextsExpert(), **seat)
