@@ -1,4 +1,4 @@
-"""The reference's outputs at a tiny size: its configuration, weights and inputs from seeds, and how it prints arrays."""
+"""The reference's outputs at a tiny size: configuration, weights and inputs from seeds, and how it prints arrays."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from lavis.models.crema_models.beats import BeatsSize
 from lavis.models.crema_models.language import Tokens, Vocabulary
 from lavis.models.crema_models.modalities import read_modalities
 from lavis.models.crema_models.network import CremaNetwork, Wiring
+from lavis.models.crema_models.points import position_table
 from lavis.models.crema_models.published_names import alias_of, from_published, is_dead, to_published
 from lavis.models.crema_models.qformer import QFormerSize
 from lavis.models.crema_models.sizes import CremaSize
@@ -69,12 +70,17 @@ def published_state(case: str) -> dict[str, torch.Tensor]:
         if about["dtype"] != "float32":
             state[name] = torch.arange(about["shape"][-1]).reshape(about["shape"])
             continue
-        source = about["alias_of"] or name
-        values = drawn(source, about["shape"]) * SCALE
-        if (source.endswith(".weight") and len(about["shape"]) == 1) or source.endswith("weight_g"):
-            values = values + np.float32(1.0)
-        state[name] = torch.from_numpy(values)
+        state[name] = _weight(about["alias_of"] or name, tuple(about["shape"]))
     return state
+
+
+@functools.cache
+def _weight(name: str, shape: tuple[int, ...]) -> torch.Tensor:
+    """Return a seeded weight, drawn once for all cases; nobody may change it."""
+    values = drawn(name, shape) * SCALE
+    if (name.endswith(".weight") and len(shape) == 1) or name.endswith("weight_g"):
+        values = values + np.float32(1.0)
+    return torch.from_numpy(values)
 
 
 class TableVocabulary(Vocabulary):
@@ -124,22 +130,28 @@ def network(case: str, *, quirks: bool = True) -> CremaNetwork:
     """Return the network of a case with its weights, evaluating."""
     about = meta()["cases"][case]
     task = about["task"]
-    built = CremaNetwork(
-        modalities=read_modalities(about["modalities"]),
-        size=size(),
-        t5=build_t5(meta()["config"]["T5"]),
-        vocabulary=TableVocabulary(about["tokens"]),
-        wiring=Wiring(
-            n_frames=about["frame_num"],
-            espresso="espresso" in task,
-            appended="concat" in task,
-            rgb_layout=about["rgb_layout"],
-            quirks=quirks,
-        ),
-        rank=meta()["config"]["lora_rank"],
-    )
+    with torch.device("meta"):  # random weights that are replaced at once would take most of the time
+        built = CremaNetwork(
+            modalities=read_modalities(about["modalities"]),
+            size=size(),
+            t5=build_t5(meta()["config"]["T5"]),
+            vocabulary=TableVocabulary(about["tokens"]),
+            wiring=Wiring(
+                n_frames=about["frame_num"],
+                espresso="espresso" in task,
+                appended="concat" in task,
+                rgb_layout=about["rgb_layout"],
+                quirks=quirks,
+            ),
+            rank=meta()["config"]["lora_rank"],
+        )
     state = {from_published(name): value for name, value in published_state(case).items() if not is_dead(name)}
-    built.load_state_dict(state, strict=True)
+    trained = {name for name, parameter in built.named_parameters() if parameter.requires_grad}
+    built.load_state_dict(state, strict=True, assign=True)
+    for name, parameter in built.named_parameters():
+        parameter.requires_grad_(name in trained)
+    if "pc" in about["modalities"]:
+        built.point_positions = position_table(1408)
     return built.eval()
 
 

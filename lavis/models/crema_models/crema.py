@@ -171,9 +171,7 @@ class Crema(BaseModel):
         if inference_method == "rank" and answer_list:
             scores = self.answering.rank(span, answer_list)
             return [answer_list[int(row.argmax())] for row in scores]
-        options = Generation(
-            num_beams=num_beams, max_length=max_len, min_length=min_len, length_penalty=length_penalty
-        )
+        options = Generation(num_beams=num_beams, max_length=max_len, min_length=min_len, length_penalty=length_penalty)
         return [text or UNANSWERABLE for text in self.answering.texts(span, options)]
 
     @torch.no_grad()

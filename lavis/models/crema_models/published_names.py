@@ -33,7 +33,9 @@ ALIASES = {
     "t5_model.encoder.embed_tokens.weight": "t5_model.shared.weight",
     "t5_model.decoder.embed_tokens.weight": "t5_model.shared.weight",
 }
-_LATER_BEATS = re.compile(r"(audio_encoder\.model\.encoder\.layers\.)[1-9]\d*(\.self_attn\.relative_attention_bias\.weight)")
+_LATER_BEATS = re.compile(
+    r"(audio_encoder\.model\.encoder\.layers\.)[1-9]\d*(\.self_attn\.relative_attention_bias\.weight)"
+)
 
 
 def from_published(name: str) -> str:

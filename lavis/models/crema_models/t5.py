@@ -25,7 +25,11 @@ def build_t5(settings: Mapping[str, Any]) -> T5ForConditionalGeneration:
         return model
     config.tie_word_embeddings = False
     model.lm_head = nn.Linear(
-        config.d_model, config.vocab_size, bias=False, device=model.shared.weight.device, dtype=model.shared.weight.dtype
+        config.d_model,
+        config.vocab_size,
+        bias=False,
+        device=model.shared.weight.device,
+        dtype=model.shared.weight.dtype,
     )
     nn.init.normal_(model.lm_head.weight, std=config.d_model**-0.5)
     return model
