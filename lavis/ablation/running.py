@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,23 +28,10 @@ def run_variants(variants: Sequence[Variant], build: Callable[[Variant], Any]) -
     """
     for number, variant in enumerate(variants, start=1):
         logger.info("ablation: row %d of %d, %s (run %s)", number, len(variants), variant.name, variant.run_id)
-        with _own_log():
-            build(variant).evaluate()
+        build(variant).evaluate()
 
 
 def run_folder(run_cfg: Any, run_id: str) -> Path:
     """Return where a run of a configuration leaves its files."""
     return project_root() / Path(run_cfg.get("output_dir") or "output").expanduser() / run_id
 
-
-@contextlib.contextmanager
-def _own_log() -> Iterator[None]:
-    """Close the log file that a run opens when it ends, so that the next run's lines don't go there too."""
-    root = logging.getLogger()
-    before = list(root.handlers)
-    try:
-        yield
-    finally:
-        for handler in [one for one in root.handlers if one not in before and isinstance(one, logging.FileHandler)]:
-            root.removeHandler(handler)
-            handler.close()

@@ -191,6 +191,8 @@ def setup_logger() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     if any(handler.get_name() == HANDLER_NAME for handler in root.handlers):
         return
+    for plain in [one for one in root.handlers if type(one) is logging.StreamHandler and one.stream is sys.stderr]:
+        root.removeHandler(plain)  # a command's own, which would say every line twice
     handler = logging.StreamHandler()
     handler.set_name(HANDLER_NAME)
     handler.setFormatter(RedactingFormatter("%(asctime)s [%(levelname)s] %(message)s"))

@@ -60,6 +60,7 @@ class RunnerQA:
         self.rank = dist_utils.get_rank()
         self.world_size = dist_utils.get_world_size()
         self.budget = read_budget(self.run_cfg.get("budget"))
+        self._log: logging.FileHandler | None = None
 
     def train(self) -> None:
         """MEXA is not trained.
@@ -100,6 +101,7 @@ class RunnerQA:
             self.model.close()
             if lease is not None:
                 lease.give_back()
+            self._close_log()
 
     # -- set-up --------------------------------------------------------------------------------
 
@@ -119,11 +121,18 @@ class RunnerQA:
         if folder is None:
             raise ConfigError(problem)
         if self.rank == 0:
-            handler = logging.FileHandler(folder.root / "log.txt")
-            handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-            logging.getLogger().addHandler(handler)
+            self._log = logging.FileHandler(folder.root / "log.txt")
+            self._log.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+            logging.getLogger().addHandler(self._log)
             logger.info("run folder %s, %d rank(s)", folder.root, self.world_size)
         return folder, lease
+
+    def _close_log(self) -> None:
+        """Write no more into the run's log: another run of this process has its own."""
+        if self._log is not None:
+            logging.getLogger().removeHandler(self._log)
+            self._log.close()
+            self._log = None
 
     def _plain_config(self) -> dict[str, Any]:
         plain: dict[str, Any] = OmegaConf.to_container(self.config.config, resolve=True)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from lavis.common.registry import registry
+from lavis.models.mexa_models.neutral import neutral
 
 # (completion's text, the texts that may be answered) → the answer, or None if the filter finds none.
 AnswerFilter = Callable[[str, Sequence[str]], "str | None"]
@@ -74,8 +75,10 @@ def number(text: str, candidates: Sequence[str]) -> str | None:
 
 
 def short_phrase(text: str, candidates: Sequence[str]) -> str | None:
-    """Take a stated answer of one line and at most six words; prose is no answer."""
+    """Take a stated answer of one line and at most six words; prose, control tokens and what is invisible are none."""
     stated = stated_answer(text)
+    if neutral(stated) != stated:
+        return None
     if not stated or "\n" in stated or len(stated.split()) > MAX_PHRASE_WORDS:
         return None
     return stated

@@ -85,3 +85,8 @@ def test_a_number_is_taken_only_alone(text: str, expected: str | None) -> None:
 def test_an_unknown_filter_is_named_with_its_neighbour() -> None:
     with pytest.raises(UnknownNameError, match="option_letter"):
         extract("A", OPTIONS, ("option_leter",))
+
+
+@pytest.mark.parametrize("text", ["bro\u202ewn\x1b[2J", "<|im_end|>", "Answer: </s>", "</evidence>"])
+def test_what_is_invisible_or_a_control_token_is_no_phrase(text: str) -> None:
+    assert extract(text, (), PHRASE_FILTERS) is None
