@@ -101,6 +101,33 @@ def camera_step(flow_px: npt.NDArray[np.float32], *, horizontal_fov_deg: float) 
     )
 
 
+def own_motion(flow_px: npt.NDArray[np.float32], step: CameraStep, *, horizontal_fov_deg: float) -> Floats:
+    """Return the flow that a camera's step can't explain, whatever the depth.
+
+    Args:
+        flow_px: [h, w, 2] px (right, down), NaN where unknown.
+        step: what :func:`camera_step` found in it.
+        horizontal_fov_deg: of the camera.
+
+    Returns:
+        [h, w, 2] px: without the turn and, where the camera moves, without what a still point at some depth
+        in front of it would do. It is then a lower bound: motion along the camera's own looks like depth.
+    """
+    height, width, _ = flow_px.shape
+    focal_px = width / 2 / np.tan(np.deg2rad(horizontal_fov_deg) / 2)
+    flow = flow_px.reshape(-1, 2).astype(np.float64)
+    columns, rows = np.meshgrid(np.arange(width), np.arange(height))
+    u = (columns.ravel() + 0.5 * flow[:, 0] + 0.5 - width / 2) / focal_px
+    v = (rows.ravel() + 0.5 * flow[:, 1] + 0.5 - height / 2) / focal_px
+    turn = np.deg2rad([step.up_deg, step.right_deg, step.roll_deg])
+    left = flow - focal_px * _turn_field(u, v) @ turn
+    if step.direction is not None:
+        along = _translation_field(u, v, np.array([step.direction]))[0]
+        along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
+        left -= np.maximum(np.sum(along * left, axis=1, keepdims=True), 0.0) * along
+    return np.asarray(left.reshape(height, width, 2))
+
+
 def _points(flow_px: npt.NDArray[np.float32]) -> tuple[Floats, Floats]:
     """Return (x, y) and flow of known points on a regular grid."""
     height, width, _ = flow_px.shape

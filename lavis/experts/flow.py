@@ -1,9 +1,11 @@
-"""Optical flow as words: how the camera turns and moves, when, and what moves by itself."""
+"""Optical flow as words: how the camera turns and moves, when, and which objects move by themselves."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,13 +13,20 @@ from lavis.common.errors import ConfigError, ModalityError
 from lavis.datasets.loaders.base import Clip
 from lavis.experts.base import Expert
 from lavis.experts.card import ExpertCard
-from lavis.experts.egomotion import CameraStep, camera_step
+from lavis.experts.detector import GRAPH, WEIGHTS, Detection
+from lavis.experts.egomotion import CameraStep, camera_step, own_motion
+from lavis.experts.objects import at_place
+from lavis.experts.objects_in_maps import objects_by_view, values_of
+from lavis.experts.tracks import Track, follow
 from lavis.experts.words import between_moments, capital, listed, runs
 
 AXES = (("to the left", "to the right"), ("down", "up"), ("backward", "forward"))  # camera x, -y, z
 MIN_COMPONENT = 0.42  # of a unit vector: two directions are named from about 25 degrees between them
 USUAL_RATE_HZ = 20.0
 MIN_STRAY_SHARE, MAX_STRAY_SHARE = 0.02, 0.5
+MIN_OWN_PX = 0.75  # slower is within what flow methods err
+OWN_OVER_REST = 4.0  # how much faster than the rest of the picture after the camera's motion is taken out
+MAX_MOVERS = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,46 +53,64 @@ class FlowExpert(Expert):
     """Separates the camera's turns from its translation by the pinhole motion field, robustly.
 
     Turn and sideways motion look alike in front of a flat wall; where the flow can't tell them
-    apart, the turn alone is said.
+    apart, the turn alone is said. Where the medium has frames too, the objects that are detected in them
+    are compared with the camera's motion.
 
     Args:
         horizontal_fov_deg: of the camera; scales every angle.
         min_turn_deg_per_s: slower turns and tilts are not mentioned (per frame where no rate is
             known, as many as at 20 frames per s).
         max_segments: at most so many stretches of time; the longest are kept.
+        objects: whether to look for objects in the frames.
     """
 
     card = ExpertCard(
         name="flow",
         modality="flow",
         skill="A1",
-        summary="camera motion over time: turns left or right in degrees, moves forward or sideways, moving objects",
-        version="1",
+        summary="camera motion over time: turns in degrees, moves forward or sideways; objects that move by themselves",
+        version="2",
         cue=r"\b(camera|motion|mov(es|ing|ed)|turned|walked|did I|way here|pan(s|ning)?|rotat\w+|faster|slower)\b",
+        cost="local",
+        companions=("frame",),
     )
+    weights = (WEIGHTS, GRAPH)
 
     def __init__(
-        self, *, horizontal_fov_deg: float = 60.0, min_turn_deg_per_s: float = 2.0, max_segments: int = 8
+        self,
+        *,
+        horizontal_fov_deg: float = 60.0,
+        min_turn_deg_per_s: float = 2.0,
+        max_segments: int = 8,
+        objects: bool = True,
     ) -> None:
         if not 1.0 <= horizontal_fov_deg < 180.0:
             raise ConfigError(f"model.experts.flow.horizontal_fov_deg: {horizontal_fov_deg} is not between 1 and 180.")
         self.horizontal_fov_deg = horizontal_fov_deg
         self.min_turn_deg_per_s = min_turn_deg_per_s
         self.max_segments = max_segments
+        self.objects = objects
 
-    def write(self, clip: Clip) -> str:
+    @classmethod
+    def needed_weights(cls, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the detector's files, unless objects are left out."""
+        return cls.weights if options.get("objects", True) else ()
+
+    def write(self, clip: Clip, *, frame: Clip | None = None) -> str:
         """Describe the camera's motion in a clip of flow.
 
         Args:
             clip: flow [t, h, w, 2] px (right, down) from each sampled frame to the medium's next one, NaN
                 where unknown.
+            frame: pictures [t, h, w, 3] uint8 RGB of the same views; None where there are none.
 
         Returns:
             ``On the whole the camera turns left by about 30 degrees.``, then its motion over time, then what moves
-            by itself.
+            by itself: with frames by name, ``the person at the right moves left, 12 px a frame``.
 
         Raises:
-            ModalityError: no sampled flow is known; names the medium and the path.
+            ModalityError: no sampled flow is known, or the frames are of other views; names the medium and the path.
+            WeightsError: there are frames, and the detector's files are not in the cache.
         """
         found = [camera_step(flow_px, horizontal_fov_deg=self.horizontal_fov_deg) for flow_px in clip.array]
         views = [view for view, step in enumerate(found) if step is not None]
@@ -97,7 +124,33 @@ class FlowExpert(Expert):
             self._over_time(steps, motions, timeline),
             *_moving_objects(clip, views, steps),
         ]
+        if frame is not None and self.objects:
+            lines += self._named_objects(clip, found, objects_by_view(clip, frame))
         return "\n".join(lines)
+
+    def _named_objects(
+        self, clip: Clip, steps: Sequence[CameraStep | None], seen: Sequence[Sequence[Detection]]
+    ) -> list[str]:
+        """Return which detected objects move against the camera's motion, and which don't."""
+        rests = [
+            None if step is None else own_motion(flow_px, step, horizontal_fov_deg=self.horizontal_fov_deg)
+            for flow_px, step in zip(clip.array, steps, strict=True)
+        ]
+        movers: list[tuple[int, float, str]] = []
+        still: dict[str, None] = {}
+        for track in follow(seen):
+            moved = [_own_px(rests[view], one) for view, one in zip(track.views, track.found, strict=True)]
+            kept = [(k, own) for k, own in enumerate(moved) if own is not None and own[2]]
+            if kept:
+                right_px, down_px = (float(np.mean([own[axis] for _, own in kept])) for axis in (0, 1))
+                movers.append(
+                    (-len(kept), -math.hypot(right_px, down_px), _mover(clip, track, kept, right_px, down_px))
+                )
+            elif any(own is not None for own in moved):
+                still[track.label] = None
+        words = [text for _, _, text in sorted(movers)[:MAX_MOVERS]]
+        lines = [f"Against the background: {'; '.join(words)}."] if words else []
+        return lines + ([f"Without motion of their own: {listed(still)}."] if still else [])
 
     def _motion(self, step: CameraStep, rate_hz: float | None) -> Motion:
         least = self.min_turn_deg_per_s / (rate_hz or USUAL_RATE_HZ)
@@ -225,3 +278,25 @@ def _moving_object(step: CameraStep) -> str:
         return where
     ways = ((abs(right_px), "left" if right_px < 0 else "right"), (abs(down_px), "up" if down_px < 0 else "down"))
     return f"{where}, going {max(ways)[1]}"
+
+
+def _own_px(rest_px: np.ndarray[Any, np.dtype[np.float64]] | None, one: Detection) -> tuple[float, float, bool] | None:
+    """Return an object's own motion (right, down) in px and whether it stands out; None where it is not known."""
+    values = None if rest_px is None else values_of(rest_px, one)
+    if rest_px is None or values is None:
+        return None
+    right_px, down_px = (float(value) for value in np.median(values, axis=0))
+    rest = float(np.nanmedian(np.hypot(rest_px[..., 0], rest_px[..., 1])))
+    return right_px, down_px, math.hypot(right_px, down_px) >= max(MIN_OWN_PX, OWN_OVER_REST * rest)
+
+
+def _mover(
+    clip: Clip, track: Track, kept: Sequence[tuple[int, tuple[float, float, bool]]], right_px: float, down_px: float
+) -> str:
+    """Return ``the person at the right moves left, 12 px a frame (from 0.5 s to 1.4 s)``."""
+    first, last = kept[0][0], kept[-1][0]
+    across, along = abs(right_px), abs(down_px)
+    way = ("right" if right_px > 0 else "left") if across >= along else ("down" if down_px > 0 else "up")
+    when = between_moments(clip, track.views[first], track.views[last])
+    place = at_place(track.found[first].box)
+    return f"the {track.label} {place} moves {way}, {_number(math.hypot(across, along))} px a frame ({when})"

@@ -1,4 +1,4 @@
-"""Frames as words: named objects, where they are, their colours, and what changes over time."""
+"""Frames as words: named objects, where they are, their colours, how they move and what changes over time."""
 
 from __future__ import annotations
 
@@ -13,43 +13,51 @@ from lavis.experts.base import Expert
 from lavis.experts.card import ExpertCard
 from lavis.experts.colors import dominant_colors
 from lavis.experts.detector import GRAPH, WEIGHTS, Detection, shared_detector
-from lavis.experts.words import at_moment, between_moments, capital, counted, listed, runs
+from lavis.experts.objects import color_of, named, where
+from lavis.experts.tracks import MOVED, Track, follow
+from lavis.experts.words import at_moment, between_moments, capital, counted, listed, moment, runs, spread
 
-COLUMNS = ("left", "centre", "right")
-WEARER = "person"  # whose colour is that of the clothes
 MAX_CHANGES = 6
+MAX_MOVEMENTS = 6
 SCENE_CHANGE = 0.5  # histogram distance 0 … 1 between neighbouring views
 BRIGHTNESS_CHANGE = 25.0  # of 255, between the first and the last view
+DARK, BRIGHT = 60.0, 190.0  # mean of 255
+EDGE = 0.03  # a box this near to the picture's edge touches it
 
 
 class FramesExpert(Expert):
-    """Describes sampled frames with an object detector and plain colour names.
+    """Describes sampled frames with an object detector, tracks and plain colour names.
 
     The detector knows COCO's 80 kinds of object; other things are not seen. Neighbouring views that
-    show the same are told once.
+    show the same are told once. Movements are those in the picture: where everything shifts together it
+    is said to be the camera's.
 
     Args:
         min_confidence: detections below it are not mentioned.
         max_objects: at most so many objects per view are mentioned, the most certain first.
+        max_lines: at most so many stretches of time are told one by one, evenly spread.
     """
 
     card = ExpertCard(
         name="frames",
         modality="frame",
         skill="A1",
-        summary="objects seen in the frames: kinds, counts, colours, left/centre/right, and changes over time",
-        version="1",
+        summary="objects seen in the frames: kinds, counts, colours, left/centre/right, movements, changes over time",
+        version="2",
         cue=r"\b(colou?rs?|see|seen|visible|look like|pictures?|photos?|shows?|wearing|doing|happens?"
         r"|person|people|man|woman|child|dog|cat)\b",
         cost="local",
     )
     weights = (WEIGHTS, GRAPH)
 
-    def __init__(self, *, min_confidence: float = 0.5, max_objects: int = 8) -> None:
-        if not 0.0 < min_confidence < 1.0 or max_objects < 1:
-            raise ConfigError("model.experts.frames: min_confidence lies between 0 and 1, max_objects is 1 or more.")
+    def __init__(self, *, min_confidence: float = 0.5, max_objects: int = 8, max_lines: int = 12) -> None:
+        if not 0.0 < min_confidence < 1.0 or max_objects < 1 or max_lines < 1:
+            raise ConfigError(
+                "model.experts.frames: min_confidence lies between 0 and 1, max_objects and max_lines are 1 or more."
+            )
         self.min_confidence = min_confidence
         self.max_objects = max_objects
+        self.max_lines = max_lines
 
     def write(self, clip: Clip) -> str:
         """Describe a clip of pictures.
@@ -59,7 +67,7 @@ class FramesExpert(Expert):
 
         Returns:
             What is seen over the clip, then a line per stretch of time (``At 0.5 s: one brown couch (left),
-            two chairs (centre, right).``), what changes, and the colours of the picture.
+            two chairs (centre, right).``), how things move, what changes, and the colours of the picture.
 
         Raises:
             ModalityError: the clip has no frame; names the medium and the path.
@@ -72,11 +80,18 @@ class FramesExpert(Expert):
             detector.detect(picture, min_confidence=self.min_confidence)[: self.max_objects] for picture in clip.array
         ]
         said = [_view(picture, found) for picture, found in zip(clip.array, seen, strict=True)]
+        cuts = scene_changes(clip)
+        tracks = follow(seen, cuts=cuts)
         lines = [_overall(seen)]
         if any(seen):
-            lines += [f"{capital(between_moments(clip, a, b))}: {said[a]}." for a, b in runs(said)]
-        lines += _changes(clip, seen)
-        lines.append(f"Main colours: {listed(dominant_colors(clip.array))}.")
+            stretches = runs(said)
+            kept = [stretches[k] for k in spread(len(stretches), self.max_lines)]
+            lines += [f"{capital(between_moments(clip, a, b))}: {said[a]}." for a, b in kept]
+            if len(kept) < len(stretches):
+                lines.append(f"{len(stretches) - len(kept)} stretches of time between these are left out.")
+        lines += _movements(clip, tracks)
+        lines += _changes(clip, seen, tracks, cuts)
+        lines.append(f"Main colours: {listed(dominant_colors(clip.array))}{_light(clip)}.")
         return "\n".join(lines)
 
 
@@ -98,33 +113,43 @@ def _view(picture: npt.NDArray[np.uint8], found: tuple[Detection, ...]) -> str:
     words = []
     for label in sorted(kinds, key=lambda label: (-len(kinds[label]), label)):
         group = kinds[label]
-        colors = [_color(picture, one) for one in group]
+        colors = [color_of(picture, one.box) for one in group]
         shared = colors[0] if len(set(colors)) == 1 else ""
-        places = [_where(one) if shared else f"{color} {_where(one)}" for one, color in zip(group, colors, strict=True)]
-        worn = label == WEARER and shared
-        name = counted(len(group), label, adjective="" if worn else shared) + (f" in {shared}" if worn else "")
-        words.append(f"{name} ({', '.join(places)})")
+        places = [
+            where(one.box) if shared else f"{color} {where(one.box)}" for one, color in zip(group, colors, strict=True)
+        ]
+        words.append(f"{named(label, shared, number=len(group))} ({', '.join(places)})")
     return ", ".join(words) or "nothing recognised"
 
 
-def _where(one: Detection) -> str:
-    across, down = one.center
-    column = COLUMNS[min(2, int(3 * across))]
-    return f"upper {column}" if down < 1 / 3 else f"lower {column}" if down > 2 / 3 else column
+def _movements(clip: Clip, tracks: list[Track]) -> list[str]:
+    """Return how things that were seen more than once move in the picture, as at most one line."""
+    moving = [track for track in tracks if track.motion() not in ("", "stays where it is")]
+    still = [track for track in tracks if track.motion() == "stays where it is"]
+    shifts = [track.shift[0] for track in moving if abs(track.shift[0]) >= MOVED]
+    parts = []
+    if len(shifts) > 1 and not still and len({shift > 0 for shift in shifts}) == 1:
+        way, other = ("right", "left") if shifts[0] > 0 else ("left", "right")
+        parts.append(f"everything shifts to the {way} (probably the camera turns or moves {other})")
+        moving = [track for track in moving if abs(track.shift[0]) < MOVED]
+    moving.sort(key=lambda track: (-len(track.views), -abs(track.shift[0]), track.views, track.label))
+    parts += [
+        f"{track.label} {track.motion()}{_doubt(track, still)} "
+        f"({moment(clip, track.views[0])} to {moment(clip, track.views[-1])})"
+        for track in moving[:MAX_MOVEMENTS]
+    ]
+    if still:
+        parts.append(f"{listed(dict.fromkeys(track.label for track in still))} without clear movement")
+    return [f"In the picture: {'; '.join(parts)}."] if parts else []
 
 
-def _color(picture: npt.NDArray[np.uint8], one: Detection) -> str:
-    """Return the main colour of the middle half of a box: its rim is mostly background."""
-    height, width, _ = picture.shape
-    left, top, right, bottom = one.box
-    inset_x, inset_y = (right - left) / 4, (bottom - top) / 4
-    x0, x1 = int((left + inset_x) * width), int((right - inset_x) * width)
-    y0, y1 = int((top + inset_y) * height), int((bottom - inset_y) * height)
-    x0, y0 = min(x0, width - 1), min(y0, height - 1)
-    return dominant_colors(picture[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)], max_names=1)[0]
+def _doubt(track: Track, still: list[Track]) -> str:
+    """Return ``, or the camera moves`` where nothing stands still beside a track that crosses the picture."""
+    beside = any(len(set(track.views) & set(other.views)) > 1 for other in still)
+    return "" if beside or "moves" not in track.motion() else ", or the camera moves"
 
 
-def _changes(clip: Clip, seen: list[tuple[Detection, ...]]) -> list[str]:
+def _changes(clip: Clip, seen: list[tuple[Detection, ...]], tracks: list[Track], cuts: tuple[int, ...]) -> list[str]:
     """Return what comes into view and leaves it, hard changes of scene, and brightness, as at most one line."""
     labels = [{one.label for one in found} for found in seen]
     parts = []
@@ -132,16 +157,47 @@ def _changes(clip: Clip, seen: list[tuple[Detection, ...]]) -> list[str]:
         present = [label in found for found in labels]
         first, last = present.index(True), len(present) - 1 - present[::-1].index(True)
         if all(present[first : last + 1]):  # what flickers is the detector's doubt, not a change
-            parts += [f"{label} is first seen {at_moment(clip, first)}"] if first > 0 else []
-            parts += [f"{label} is no longer seen {at_moment(clip, last + 1)}"] if last < len(present) - 1 else []
-    histograms = [_histogram(picture) for picture in clip.array]
-    for view in range(1, len(histograms)):
-        if float(np.abs(histograms[view] - histograms[view - 1]).sum()) / 2 >= SCENE_CHANGE:
-            parts.append(f"the scene changes {at_moment(clip, view)}")
+            if first > 0:
+                edge = _edge(tracks, label, first, begins=True) if first not in cuts else ""
+                parts.append(f"{label} is first seen {at_moment(clip, first)}{edge}")
+            if last < len(present) - 1:
+                edge = _edge(tracks, label, last, begins=False) if last + 1 not in cuts else ""
+                parts.append(f"{label} is no longer seen {at_moment(clip, last + 1)}{edge}")
+    parts += [f"the scene changes {at_moment(clip, view)}" for view in cuts]
     change = float(clip.array[-1].mean()) - float(clip.array[0].mean())
     if abs(change) >= BRIGHTNESS_CHANGE:
         parts.append(f"the picture gets {'brighter' if change > 0 else 'darker'}")
     return [f"Changes: {'; '.join(parts[-MAX_CHANGES:])}."] if parts else []
+
+
+def _edge(tracks: list[Track], label: str, view: int, *, begins: bool) -> str:
+    """Return `` (enters at the left)`` where the only object of a kind touches a side of the picture as it comes."""
+    ends = [
+        track.found[0 if begins else -1]
+        for track in tracks
+        if track.label == label and track.views[0 if begins else -1] == view
+    ]
+    if len(ends) != 1:
+        return ""
+    left, _, right, _ = ends[0].box
+    touches_left, touches_right = left <= EDGE, right >= 1 - EDGE
+    side = "" if touches_left == touches_right else "left" if touches_left else "right"
+    return f" ({'enters' if begins else 'leaves'} at the {side})" if side else ""
+
+
+def scene_changes(clip: Clip) -> tuple[int, ...]:
+    """Return the views of a clip of frames [t, h, w, 3] that show other colours than the view before."""
+    histograms = [_histogram(picture) for picture in clip.array]
+    return tuple(
+        view
+        for view in range(1, len(histograms))
+        if float(np.abs(histograms[view] - histograms[view - 1]).sum()) / 2 >= SCENE_CHANGE
+    )
+
+
+def _light(clip: Clip) -> str:
+    mean = float(clip.array.mean())
+    return "; the picture is dark" if mean < DARK else "; the picture is bright" if mean > BRIGHT else ""
 
 
 def _histogram(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:

@@ -1,15 +1,18 @@
-"""Truth: depth maps whose halves, thirds and middles are set by hand, in m."""
+"""Truth: depth maps whose halves, thirds and middles are set by hand, in m, beside a real photograph of a cat."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from photos import clip_of, fetched, photo
 
 from lavis.common.errors import ConfigError, ModalityError
 from lavis.datasets.loaders.base import Clip
+from lavis.experts import detector
 from lavis.experts.depth import DepthExpert, measure
 
 Map = npt.NDArray[np.float32]
@@ -107,3 +110,53 @@ def test_views_without_depth_are_passed_over_and_a_clip_without_any_is_an_error(
 def test_options_are_checked() -> None:
     with pytest.raises(ConfigError, match="max_views"):
         DepthExpert(max_views=0)
+
+
+def cat_at(left_px: int) -> npt.NDArray[np.uint8]:
+    """A picture of 600 by 400 px with a cat in the middle of its height."""
+    fetched(detector.WEIGHTS, detector.GRAPH)
+    picture = np.full((400, 600, 3), 128, dtype=np.uint8)
+    picture[100:300, left_px : left_px + 300] = photo("photo_chelsea", (300, 200))
+    return picture
+
+
+def test_an_object_gets_the_distance_of_its_middle_whatever_the_sizes_of_the_maps() -> None:
+    """Ground truth: 60 by 30 values of depth for 600 by 400 px; the left half is 1.2 m away, the right one 4 m."""
+    depth_m = np.full((30, 60), 4.0, dtype=np.float32)
+    depth_m[:, :30] = 1.2
+    left = DepthExpert().write(clip(depth_m), frame=clip_of("frame", cat_at(0)))
+    assert left.endswith("Objects, nearest first, each where it was last seen: the cat at the left is 1.2 m away.")
+    right = DepthExpert().write(clip(depth_m), frame=clip_of("frame", cat_at(300)))
+    assert right.endswith("the cat at the right is 4.0 m away.")
+
+
+def test_the_distance_over_time_and_the_view_of_the_last_sight_are_told() -> None:
+    grey = np.full((400, 600, 3), 128, dtype=np.uint8)
+    maps = [np.full((30, 60), metres, dtype=np.float32) for metres in (3.0, 2.0, 1.5)]
+    text = DepthExpert().write(clip(*maps), frame=clip_of("frame", cat_at(150), cat_at(150), grey))
+    assert "the cat in the centre is 2.0 m away at 0.5 s." in text
+    assert "Distance over time: to the cat it falls from 3.0 m at 0.0 s to 2.0 m at 0.5 s." in text
+
+
+def test_an_object_of_unknown_depth_is_not_given_one() -> None:
+    depth_m = np.full((30, 60), 2.0, dtype=np.float32)
+    depth_m[5:25, 10:50] = np.nan
+    depth_m[12, 20:40] = 2.0  # a tenth of the outline's middle or less says nothing of the cat
+    assert "cat" not in DepthExpert().write(clip(depth_m), frame=clip_of("frame", cat_at(150)))
+
+
+def test_without_frames_or_without_objects_the_evidence_is_that_of_depth_alone() -> None:
+    alone = DepthExpert().write(clip(view(3.0, 3.0, 1.0)))
+    assert "Objects" not in alone
+    assert DepthExpert(objects=False).write(clip(view(3.0, 3.0, 1.0)), frame=clip_of("frame", cat_at(0))) == alone
+    assert DepthExpert.needed_weights({"objects": False}) == ()
+    assert DepthExpert.needed_weights({}) == (detector.WEIGHTS, detector.GRAPH)
+
+
+def test_frames_of_other_views_are_an_error_that_names_both() -> None:
+    grey = np.full((40, 60, 3), 128, dtype=np.uint8)
+    with pytest.raises(ModalityError, match=r"room1: depth has 1 views \(data/depth/room1\) but frame 2 \(data/frame"):
+        DepthExpert().write(clip(view(1.0, 2.0, 3.0)), frame=clip_of("frame", grey, grey))
+    later = dataclasses.replace(clip_of("frame", grey), indices=(3,))
+    with pytest.raises(ModalityError, match=r"are of different frames, \[0\] and \[3\]"):
+        DepthExpert().write(clip(view(1.0, 2.0, 3.0)), frame=later)

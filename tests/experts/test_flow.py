@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from photos import clip_of, fetched, photo
 
 from lavis.common.errors import ConfigError, ModalityError
 from lavis.datasets.loaders.base import Clip
-from lavis.experts.egomotion import camera_step
+from lavis.experts import detector
+from lavis.experts.egomotion import camera_step, own_motion
 from lavis.experts.flow import FlowExpert
 
 HEIGHT, WIDTH, FOV_DEG, RATE_HZ = 96, 128, 60.0, 10.0
@@ -229,3 +232,44 @@ def test_no_known_flow_is_an_error_that_names_medium_and_path() -> None:
 def test_a_field_of_view_that_no_camera_has_is_refused() -> None:
     with pytest.raises(ConfigError, match="horizontal_fov_deg"):
         FlowExpert(horizontal_fov_deg=180.0)
+
+
+def cat_on_the_right() -> npt.NDArray[np.uint8]:
+    """A picture of 640 by 480 px; the cat's middle half lies in columns 77 to 108 and rows 36 to 60 of the flow."""
+    fetched(detector.WEIGHTS, detector.GRAPH)
+    picture = np.full((480, 640, 3), 128, dtype=np.uint8)
+    picture[140:340, 310:610] = photo("photo_chelsea", (300, 200))
+    return picture
+
+
+@pytest.mark.parametrize(
+    "camera", [{}, {"right_deg": -1.5}, {"move_m": (0.0, 0.0, 0.1)}, {"right_deg": 1.0, "move_m": (0.05, 0.0, 0.0)}]
+)
+@pytest.mark.parametrize(("down_px", "way"), [(6.0, "down"), (-6.0, "up")])
+def test_an_object_that_moves_against_the_camera_is_named(camera: dict[str, Any], down_px: float, way: str) -> None:
+    """Ground truth: the cat's outline goes 6 px a frame up or down, whatever the camera does."""
+    still, maps = flow_px(**camera), flow_px(**camera)
+    maps[28:68, 62:122, 1] += down_px
+    frame = clip_of("frame", *[cat_on_the_right()] * 2)
+    text = FlowExpert().write(clip([maps, maps], indices=(0, 5)), frame=frame)
+    said = re.search(rf"Against the background: the cat at the right moves {way}, ([\d.]+) px a frame", text)
+    assert said is not None
+    assert 4.0 <= float(said[1]) <= 7.0  # a camera that moves hides what goes along its own flow
+    assert "Without motion of their own: cat." in FlowExpert().write(clip([still, still], indices=(0, 5)), frame=frame)
+
+
+@pytest.mark.parametrize("camera", [{"right_deg": 3.0}, {"move_m": (0.1, 0.0, 0.05)}])
+def test_still_points_have_no_motion_of_their_own_at_any_depth(camera: dict[str, Any]) -> None:
+    maps = flow_px(**camera)
+    step = camera_step(maps, horizontal_fov_deg=FOV_DEG)
+    assert step is not None
+    rest = own_motion(maps, step, horizontal_fov_deg=FOV_DEG)
+    assert float(np.percentile(np.hypot(rest[..., 0], rest[..., 1]), 95)) < 0.25
+
+
+def test_without_objects_the_evidence_is_that_of_flow_alone_and_other_lengths_are_an_error() -> None:
+    maps = clip([flow_px(right_deg=1.0)])
+    frame = clip_of("frame", *[np.full((48, 64, 3), 128, dtype=np.uint8)] * 2)
+    assert FlowExpert(objects=False).write(maps, frame=frame) == FlowExpert().write(maps)
+    with pytest.raises(ModalityError, match="flow has 1 views"):
+        FlowExpert().write(maps, frame=frame)

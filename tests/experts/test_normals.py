@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from photos import clip_of
 
 from lavis.common.errors import ConfigError, ModalityError
 from lavis.datasets.loaders.base import Clip
+from lavis.experts.detector import Detection
 from lavis.experts.normals import NormalsExpert
 
 Normals = npt.NDArray[np.float32]
@@ -102,3 +104,34 @@ def test_a_long_clip_stays_short_and_options_are_checked() -> None:
     assert len(text.split()) < 120
     with pytest.raises(ConfigError, match="tolerance_deg"):
         NormalsExpert(tolerance_deg=60.0)
+
+
+@pytest.mark.parametrize(
+    ("normal", "said"),
+    [
+        (FLOOR, "shows mostly its level top (100 %)"),
+        (FACING, "is upright and faces the camera (100 %)"),
+        (LEFT_WALL, "is upright and faces right (100 %)"),
+        ((0.0, -0.7071, -0.7071), ""),
+        ((np.nan, np.nan, np.nan), ""),
+    ],
+)
+def test_a_flat_object_is_told_by_the_plane_of_its_middle(normal: tuple[float, float, float], said: str) -> None:
+    painted = frame((60, FACING), (40, FLOOR)).copy()
+    painted[40:80, 30:90] = normal
+    table = Detection("dining table", 0.9, (0.25, 0.4, 0.75, 0.8))
+    lines = NormalsExpert()._flat_objects(clip(painted), [(table,)])
+    assert lines == ([f"Objects: the dining table in the centre {said}."] if said else [])
+
+
+def test_round_things_have_no_plane_and_the_latest_sight_counts() -> None:
+    floor, wall = frame((50, FACING), (50, FLOOR)), frame((100, FACING))
+    cat, book = (Detection(label, 0.9, (0.2, 0.6, 0.8, 1.0)) for label in ("cat", "book"))
+    lines = NormalsExpert()._flat_objects(clip(wall, floor, wall), [(book,), (book, cat), ()])
+    assert lines == ["Objects: the book in the lower centre shows mostly its level top (100 %) (at 0.5 s)."]
+
+
+def test_frames_of_another_length_are_an_error() -> None:
+    pictures = [np.full((40, 60, 3), 128, dtype=np.uint8)] * 2
+    with pytest.raises(ModalityError, match="norm has 1 views"):
+        NormalsExpert().write(clip(frame((100, FLOOR))), frame=clip_of("frame", *pictures))
