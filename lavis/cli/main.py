@@ -22,6 +22,8 @@ class Subcommand(NamedTuple):
 
 
 SUBCOMMANDS: dict[str, Subcommand] = {
+    "ablate": Subcommand("lavis.cli.ablate:run", "run variants of a configuration; one table with intervals and tests"),
+    "ask": Subcommand("lavis.cli.ask:run", "answer one question about a file or folder of yours"),
     "data": Subcommand("lavis.cli.data:run", "check what of a benchmark is here; prepare clips"),
     "list": Subcommand("lavis.cli.names:run", "list the registered names of models, tasks, experts, …"),
     "precompute": Subcommand("lavis.cli.precompute:run", "let experts look ahead of a run; pack their evidence"),
