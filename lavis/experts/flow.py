@@ -70,7 +70,6 @@ class FlowExpert(Expert):
         skill="A1",
         summary="camera motion over time: turns in degrees, moves forward or sideways; objects that move by themselves",
         version="2",
-        cue=r"\b(camera|motion|mov(es|ing|ed)|turned|walked|did I|way here|pan(s|ning)?|rotat\w+|faster|slower)\b",
         cost="local",
         companions=("frame",),
     )

@@ -44,8 +44,6 @@ class FramesExpert(Expert):
         skill="A1",
         summary="objects seen in the frames: kinds, counts, colours, left/centre/right, movements, changes over time",
         version="2",
-        cue=r"\b(colou?rs?|see|seen|visible|look like|pictures?|photos?|shows?|wearing|doing|happens?"
-        r"|person|people|man|woman|child|dog|cat)\b",
         cost="local",
     )
     weights = (WEIGHTS, GRAPH)

@@ -51,8 +51,6 @@ class ImageExpert(Expert):
         skill="A2",
         summary="detailed description of the best pictures: objects with colour, size, place and relations; layout",
         version="1",
-        cue=r"\b(next to|left|right|above|below|under|behind|in front|on top|between|near|colou?rs?|size|biggest"
-        r"|largest|smallest|how many|indoors?|outdoors?|background|foreground|pictures?|images?|photos?|describe)\b",
         cost="local",
     )
     weights = (tagger.WEIGHTS, tagger.LABELS, WEIGHTS, GRAPH)

@@ -50,8 +50,6 @@ class InventoryExpert(Expert):
         skill="C1",
         summary="all objects of a 3D scene: counts, sizes in m, colours, what is on, under, next to what; room size",
         version="1",
-        cue=r"\b(how many|number of|count|scene|room|house|size|large(st)?|big(gest)?|small(est)?|tall(est)?|on top"
-        r"|under|beneath|next to|beside|between|against|corner|objects?|furniture|what (is|are) (on|in|under))\b",
     )
 
     def __init__(self, *, max_kinds: int = 15, leave_out: Sequence[str] = STRUCTURE) -> None:

@@ -68,7 +68,6 @@ class NormalsExpert(Expert):
         skill="A2",
         summary="floor, wall and ceiling shares per frame, and open or cluttered surroundings",
         version="2",
-        cue=r"\b(floor|ceiling|walls?|cluttered|messy|tidy|neat|open space)\b",
         cost="local",
         companions=("frame",),
     )

@@ -40,8 +40,6 @@ class TagsExpert(Expert):
         skill="A3",
         summary="one line per distinct view: what the whole picture shows (1000 kinds), and the objects in it",
         version="1",
-        cue=r"\b(what (is|kind|type|sort|animal|breed|object|food)|which (animal|breed|food|object)|shows?|depict\w*"
-        r"|pictures?|images?|photos?)\b",
         cost="local",
     )
     weights = (tagger.WEIGHTS, tagger.LABELS, WEIGHTS, GRAPH)

@@ -42,7 +42,6 @@ class ThermalExpert(Expert):
         skill="A2",
         summary="thermal camera: warm and cold regions, where, how much they stand out, how they move, appear and fade",
         version="1",
-        cue=r"\b(thermal|warm\w*|hot|heat\w*|cold\w*|cool\w*|temperature|infrared|touched|happened|recently)\b",
     )
 
     def __init__(self, *, min_contrast: float = 20.0) -> None:

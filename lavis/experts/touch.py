@@ -64,7 +64,6 @@ class TouchExpert(Expert):
         skill="A2",
         summary="touch sensor: contact or not, where on the gel, how strong, relief (fine, coarse, lines), changes",
         version="1",
-        cue=r"\b(touch\w*|feels?|felt|press\w*|textures?|rough\w*|smooth\w*|hard\w*|soft\w*|material|surface|grip\w*)\b",
     )
 
     def __init__(self, *, min_difference: float = 10.0) -> None:

@@ -92,6 +92,7 @@ class MexaQATask(BaseTask):
         failures: dict[str, int] = {}
         usage = {"aggregator": RoleUsage(), "selector": RoleUsage(), "expert": RoleUsage()}
         experts: dict[str, dict[str, int]] = {}
+        chosen_for: set[str] = set()  # groups whose one choice is counted
         paid: set[int] = set()  # one piece of evidence serves many questions and is paid for once
 
         def rows() -> Iterator[str]:
@@ -104,7 +105,10 @@ class MexaQATask(BaseTask):
                 if answer.error:
                     reason = answer.error if answer.error in failures or len(failures) < MAX_REASONS else OTHER_REASONS
                     failures[reason] = failures.get(reason, 0) + 1
-                usage["selector"].add(answer.selection.model, answer.selection.usage)
+                group = answer.selection.group
+                if not group or group not in chosen_for:
+                    usage["selector"].add(answer.selection.model, answer.selection.usage)
+                    chosen_for.update({group} if group else ())
                 if answer.completion is not None:
                     usage["aggregator"].add(answer.completion.model, answer.completion.usage)
                 for item in answer.evidence:

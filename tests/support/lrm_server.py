@@ -213,7 +213,8 @@ def _completion(request: dict[str, Any], texts: list[str], said: str) -> dict[st
         chosen = [name for name in names if name not in ("Question", "Situation")][: 1 + number % 3]
         schema = request.get("response_format", {}).get("json_schema", {}).get("schema", {})
         key = next(iter(schema.get("properties", {})), None)
-        said = ", ".join(chosen) if key is None else json.dumps({key: chosen, "reason": "these see it"})
+        reasoned = [{"name": name, "reason": "it sees it"} for name in chosen]
+        said = ", ".join(chosen) if key is None else json.dumps({key: reasoned})
     elif not said:
         options = OPTION.findall(texts[-1])
         said = f"Answer: {options[number % len(options)] if options else WORDS[number % len(WORDS)]}"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
+LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 
 
 def tone(seconds: float, rate_hz: int, *, hz: float = 440.0, amplitude: float = 0.25) -> np.ndarray:
@@ -42,8 +42,9 @@ def write_sound(
             container.mux(video.encode(None))
         convert = av.AudioResampler(format=sample_format, layout=layout, rate=rate_hz)
         for start in range(0, channels.shape[1], 1024):
-            piece = np.ascontiguousarray(channels[:, start : start + 1024], dtype=np.float32)
-            frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout=layout)
+            # Packed: PyAV 18 takes planar frames of eight channels for more.
+            piece = np.ascontiguousarray(channels[:, start : start + 1024].T, dtype=np.float32).reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(piece, format="flt", layout=layout)
             frame.sample_rate, frame.pts = rate_hz, start
             for converted in convert.resample(frame):
                 container.mux(stream.encode(converted))

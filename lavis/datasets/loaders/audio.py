@@ -26,6 +26,7 @@ LENGTH_TOLERANCE_S = 0.25
 # before it, at the old rate after it (per unit of the ratio of the rates).
 WARM_UP = 256
 TAIL = 256
+MAX_CHANNELS_S = 600.0
 
 
 class AudioLoader(Loader):
@@ -35,12 +36,15 @@ class AudioLoader(Loader):
     track's first sample, and a span equals the same slice of the whole. ``timestamps_s`` of the clip holds one
     time, that of its first sample. A file that is shorter than its header declares is an error; MP3 without an
     encoder's header, Ogg and ADTS declare nothing, so that a cut at a packet's border cannot be seen there.
+    ``extras["channels"]`` [c=2, n] float32 holds the first two channels (front left and right) of a file that has
+    two or more.
 
     Args:
         sample_rate_hz: rate of the result.
         start_s: where to begin; what lies before is skipped by seeking, not decoded.
         end_s: where to end; None reads to the end.
         max_s: longest sound that is loaded; a longer one is an error, which bounds memory (64 kB per s).
+        max_channels_s: longest sound whose channels are given, at 128 kB more per s; 0 gives none.
     """
 
     modality = "audio"
@@ -53,17 +57,21 @@ class AudioLoader(Loader):
         start_s: float = 0.0,
         end_s: float | None = None,
         max_s: float = MAX_S,
+        max_channels_s: float = MAX_CHANNELS_S,
     ) -> None:
         if sample_rate_hz < 1:
             raise ConfigError(f"audio: sample_rate_hz must be at least 1, not {sample_rate_hz}.")
         if not max_s > 0:
             raise ConfigError(f"audio: max_s must be above 0, not {max_s}.")
+        if not max_channels_s >= 0:
+            raise ConfigError(f"audio: max_channels_s must be 0 or more, not {max_channels_s}.")
         if not _is_span(start_s, end_s):
             raise ConfigError(f"audio: start_s {start_s} and end_s {end_s} enclose no time.")
         self.sample_rate_hz = int(sample_rate_hz)
         self.start_s = float(start_s)
         self.end_s = end_s
         self.max_s = float(max_s)
+        self.max_channels_s = float(max_channels_s)
         rate = f"{self.sample_rate_hz / 1000:g} kHz"
         self.unit = f"{rate} mono, full scale 1"
 
@@ -111,7 +119,10 @@ class AudioLoader(Loader):
         expected_end_s = end_s if end_s is not None else track.length_s
         if expected_end_s is not None:
             self._check_length(expected_end_s - start_s, track)
-        samples = self._resampled(track, first, last)
+        length_s = None if expected_end_s is None else expected_end_s - start_s
+        with_pair = track.n_channels >= 2 and 0 < self.max_channels_s and (length_s or 0.0) <= self.max_channels_s
+        resampled = self._resampled(track, first, last, with_pair=with_pair)
+        samples = resampled if resampled.ndim == 1 else np.ascontiguousarray(resampled[:, 0])
         self._check_end(samples, track, start_s=start_s, last=last, may_end_early=may_end_early)
         if not np.isfinite(samples).all():
             raise ModalityError(f"{media_id}: audio {path} holds values that are no numbers; write it again.")
@@ -124,6 +135,7 @@ class AudioLoader(Loader):
             path=path,
             timestamps_s=(start_s,),
             rate_hz=float(self.sample_rate_hz),
+            extras={} if resampled.ndim == 1 else {"channels": np.ascontiguousarray(resampled[:, 1:].T)},
         )
 
     def duration_s(self, path: Path, *, media_id: str) -> float:
@@ -134,24 +146,28 @@ class AudioLoader(Loader):
         """
         return open_track(path, media_id=media_id).count_s()
 
-    def _resampled(self, track: AudioTrack, first: int, last: int | None) -> Array:
-        """Return samples first … last at the loader's rate (fewer where the track ends before)."""
+    def _resampled(self, track: AudioTrack, first: int, last: int | None, *, with_pair: bool) -> Array:
+        """Return samples first … last at the loader's rate (fewer where the track ends before), [n] or [n, 3]."""
         # Where a whole number of samples of both rates has gone by, resampling can begin as if at 0.
         common = math.gcd(track.rate_hz, self.sample_rate_hz)
         block_in, block_out = track.rate_hz // common, self.sample_rate_hz // common
         blocks = max(0, first - WARM_UP) // block_out
         skip = first - blocks * block_out
-        pieces = track.mono_from(blocks * block_in)
+        pieces = track.pieces_from(blocks * block_in, with_pair=with_pair)
         if last is not None:
             ratio = max(1.0, block_in / block_out)
             pieces = _up_to(pieces, math.ceil((last - blocks * block_out) * block_in / block_out + TAIL * ratio))
         wanted = None if last is None else last - blocks * block_out
         # Where the end is not declared, this is what keeps memory bounded.
         limit = skip + math.ceil(self.max_s * self.sample_rate_hz)
-        kept, n_kept = [], 0
+        pair_limit = skip + math.ceil((self.max_channels_s + LENGTH_TOLERANCE_S) * self.sample_rate_hz)
+        kept: list[Array] = []
+        n_kept = 0
         for piece in _resample(pieces, track.rate_hz, self.sample_rate_hz):
-            kept.append(piece)
             n_kept += len(piece)
+            if with_pair and n_kept > pair_limit:  # longer than was declared
+                kept, with_pair = [one[:, 0].copy() for one in kept], False
+            kept.append(piece[:, 0].copy() if piece.ndim > 1 and not with_pair else piece)
             if wanted is None and n_kept > limit + self.sample_rate_hz:
                 self._check_length((n_kept - skip) / self.sample_rate_hz, track)
         whole = np.concatenate(kept) if kept else np.empty(0, dtype=np.float32)
@@ -211,16 +227,20 @@ def _joined(pieces: Iterable[Array], n: int) -> Iterator[Array]:
 
 
 def _resample(pieces: Iterable[Array], from_hz: int, to_hz: int) -> Iterator[Array]:
-    """Change the rate of a sound that comes in pieces [n] float32."""
+    """Change the rate of a sound that comes in pieces [n] or [n, 3] float32."""
     if from_hz == to_hz:
         yield from pieces
         return
     av = required("av", modality="audio")
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=to_hz)
+    resampler = None
+    shape: tuple[int, ...] = (-1,)
     for piece in _joined(pieces, from_hz):
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(piece[None]), format="flt", layout="mono")
+        # A layout of three channels that keeps its layout: each is resampled on its own.
+        layout, shape = ("mono", (-1,)) if piece.ndim == 1 else ("3.0", (-1, 3))
+        resampler = resampler or av.AudioResampler(format="flt", layout=layout, rate=to_hz)
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(piece.reshape(1, -1)), format="flt", layout=layout)
         frame.sample_rate = from_hz
         for out in resampler.resample(frame):
-            yield out.to_ndarray()[0]
-    for out in resampler.resample(None):
-        yield out.to_ndarray()[0]
+            yield out.to_ndarray()[0].reshape(shape)
+    for out in resampler.resample(None) if resampler is not None else ():
+        yield out.to_ndarray()[0].reshape(shape)

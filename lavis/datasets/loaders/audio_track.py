@@ -1,11 +1,11 @@
-"""The audio track of any container: opened, measured and decoded to mono at its own rate, from any sample on."""
+"""The audio track of any container: opened, measured and decoded at its own rate, from any sample on."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import itertools
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # Decoded and thrown away after seeking: a codec needs earlier packets before what it gives is right
 # (Opus 80 ms, MP3's bit reservoir, AAC's overlap). The second is for containers that seek badly.
 PREROLLS_S = (0.5, 5.0)
+# PyAV 18 finds a ninth plane in planar frames of eight channels or more and crashes on reading it.
+MANY_CHANNELS = 8
 # Timestamps that run this far from the samples counted mean that packets are missing.
 GAP_S = 0.1
 
@@ -36,6 +38,7 @@ class AudioTrack:
         rate_hz: samples per s as decoded.
         length_s: what the container declares, None where its format declares nothing reliable.
         head: samples in each of the first frames.
+        n_channels: of the first frame.
     """
 
     path: Path
@@ -43,24 +46,31 @@ class AudioTrack:
     rate_hz: int
     length_s: float | None
     head: tuple[int, ...]
+    n_channels: int
 
-    def mono_from(self, first: int) -> Iterator[Array]:
+    def pieces_from(self, first: int, *, with_pair: bool = False) -> Iterator[Array]:
         """Decode from a sample on to the end, without decoding what lies far before it.
 
         Channels are averaged, every one with the same weight. Time counts from the track's first sample.
 
         Args:
             first: index of the first sample wanted, at the track's own rate.
+            with_pair: give the first two channels beside their average; the track has two or more.
 
         Yields:
-            Pieces [n] float32, full scale 1; nothing where the track ends before ``first``.
+            Pieces [n] float32, full scale 1, or [n, 3] of average, first and second channel; nothing where the
+            track ends before ``first``.
 
         Raises:
-            ModalityError: damaged, with a gap, or changing its rate; names medium and path.
+            ModalityError: damaged, with a gap, or changing its rate or channels; names medium and path.
         """
-        for position, piece in self._frames(first):
+        for position, piece in self._frames(first, with_pair):
             if position + len(piece) > first:
                 yield piece[max(0, first - position) :]
+
+    def mono_from(self, first: int) -> Iterator[Array]:
+        """Decode the average of the channels alone, [n]; as :meth:`pieces_from`."""
+        return self.pieces_from(first)
 
     def count_s(self) -> float:
         """Return the length in s: declared, or else found by reading the packets without decoding them."""
@@ -74,26 +84,23 @@ class AudioTrack:
                     end = max(end, float((packet.pts + (packet.duration or 0) - start) * stream.time_base))
         return end
 
-    def _frames(self, first: int) -> Iterator[tuple[int, Array]]:
+    def _frames(self, first: int, with_pair: bool) -> Iterator[tuple[int, Array]]:
         """Yield (index of the first sample, samples) from somewhere at or before ``first`` on."""
         for preroll_s in PREROLLS_S:
             target = first - round(preroll_s * self.rate_hz)
             if target <= 0:
                 break
-            frames = self._frames_after_seek(target)
+            frames = self._frames_after_seek(target, with_pair)
             leading = next(frames, None)
             if leading is not None and leading[0] <= first:
                 yield leading
                 yield from frames
                 return
             frames.close()
-        yield from self._frames_from_start()
-
-    def _frames_from_start(self) -> Iterator[tuple[int, Array]]:
         with _opened(self.path, self.media_id) as (container, stream):
-            yield from self._counted(0, self._decoded(container, stream, lenient=0), stream)
+            yield from self._counted(0, self._decoded(container, stream, lenient=0), stream, with_pair)
 
-    def _frames_after_seek(self, target: int) -> Generator[tuple[int, Array], None, None]:
+    def _frames_after_seek(self, target: int, with_pair: bool) -> Generator[tuple[int, Array], None, None]:
         with _opened(self.path, self.media_id) as (container, stream):
             start = stream.start_time or 0
             container.seek(start + int(target / self.rate_hz / stream.time_base), stream=stream)
@@ -102,7 +109,7 @@ class AudioTrack:
             leading = next(frames, None)
             position = None if leading is None else self._position(leading, stream)
             if leading is not None and position is not None:
-                yield from self._counted(position, itertools.chain([leading], frames), stream)
+                yield from self._counted(position, itertools.chain([leading], frames), stream, with_pair)
 
     def _decoded(self, container: Any, stream: Any, *, lenient: int) -> Iterator[av.AudioFrame]:
         """Decode; the first ``lenient`` packets may fail, because a codec can miss what came before them."""
@@ -122,9 +129,12 @@ class AudioTrack:
                     )
                 yield frame
 
-    def _counted(self, position: int, frames: Iterator[av.AudioFrame], stream: Any) -> Iterator[tuple[int, Array]]:
+    def _counted(
+        self, position: int, frames: Iterator[av.AudioFrame], stream: Any, with_pair: bool
+    ) -> Iterator[tuple[int, Array]]:
         ahead = None
         samples_per_tick = float(stream.time_base) * self.rate_hz
+        packed = _packer()
         for frame in frames:
             if frame.pts is not None:
                 stamp = (frame.pts - (stream.start_time or 0)) * samples_per_tick
@@ -134,7 +144,12 @@ class AudioTrack:
                         f"{self.media_id}: audio of {self.path} has a gap at {position / self.rate_hz:.2f} s "
                         f"({(stamp - position - ahead) / self.rate_hz:+.2f} s); write it again without."
                     )
-            yield position, _mono(frame)
+            if with_pair and len(frame.layout.channels) < 2:
+                raise ModalityError(
+                    f"{self.media_id}: audio of {self.path} changes to one channel at {position / self.rate_hz:.2f} s; "
+                    f"write it with the same channels throughout."
+                )
+            yield position, _samples(packed(frame), with_pair)
             position += frame.samples
 
     def _position(self, frame: av.AudioFrame, stream: Any) -> int | None:
@@ -178,6 +193,7 @@ def open_track(path: Path, *, media_id: str) -> AudioTrack:
             rate_hz=frames[0].sample_rate,
             length_s=declared_length_s(container, stream),
             head=tuple(frame.samples for frame in frames[:3]),
+            n_channels=len(frames[0].layout.channels),
         )
 
 
@@ -206,8 +222,27 @@ def _opened(path: Path, media_id: str) -> Iterator[tuple[Any, Any]]:
         ) from error
 
 
-def _mono(frame: av.AudioFrame) -> Array:
-    """Return the mean of a frame's channels [n] float32, full scale 1."""
+def _packer() -> Callable[[av.AudioFrame], av.AudioFrame]:
+    """Return what gives a frame whose samples can be read: itself, or packed where it is planar with many channels."""
+    resampler: Any = None
+
+    def packed(frame: av.AudioFrame) -> av.AudioFrame:
+        nonlocal resampler
+        if not frame.format.is_planar or len(frame.layout.channels) < MANY_CHANNELS:
+            return frame
+        if resampler is None:
+            resampler = required("av", modality="audio").AudioResampler(
+                format=frame.format.packed, layout=frame.layout, rate=frame.sample_rate
+            )
+        same: av.AudioFrame
+        (same,) = resampler.resample(frame)
+        return same
+
+    return packed
+
+
+def _samples(frame: av.AudioFrame, with_pair: bool) -> Array:
+    """Return the mean of a frame's channels [n] float32, full scale 1; with the first two beside it [n, 3]."""
     samples: Array = frame.to_ndarray()
     n_channels = len(frame.layout.channels)
     channels = samples if frame.format.is_planar else samples.reshape(-1, n_channels).T
@@ -218,4 +253,5 @@ def _mono(frame: av.AudioFrame) -> Array:
         channels = channels.astype(np.float32 if channels.dtype.itemsize <= 2 else np.float64)
         channels /= full_scale
     mono: Array = channels.mean(axis=0) if n_channels > 1 else channels[0]
-    return mono.astype(np.float32, copy=False)
+    mono = mono.astype(np.float32, copy=False)
+    return np.stack([mono, *channels[:2].astype(np.float32, copy=False)], axis=1) if with_pair else mono

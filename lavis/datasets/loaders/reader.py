@@ -76,7 +76,11 @@ class MediaReader:
         return loader.present(self.media.sources[serving], media_id=self.media.media_id)
 
     def sampling(self) -> Sampling:
-        """Return the frames to look at: the reference's interval midpoints over the medium, or over its span."""
+        """Return the frames to look at: the reference's interval midpoints over the medium, or over its span.
+
+        Raises:
+            ModalityError: the medium has no frames.
+        """
         if self.sampled is None:
             keeper = next((name for name in TIME_KEEPERS if name in self.media.sources), None)
             if keeper is None:
@@ -87,7 +91,11 @@ class MediaReader:
             span = self.media.side.get("span")
             if span is not None:
                 first, last = span.frames(count, rate_hz, media_id=self.media.media_id)
-            indices = tuple(first + index for index in interval_midpoints(last - first, self.n_frames))
+            # A few pictures that are no film are all looked at; flow has one file fewer than there are frames.
+            if rate_hz is None and last - first <= self.n_frames and "flow" not in self.media.sources:
+                indices = tuple(range(first, last))
+            else:
+                indices = tuple(first + index for index in interval_midpoints(last - first, self.n_frames))
             times = loader.times_s(path, indices, media_id=self.media.media_id, rate_hz=rate_hz)
             self.sampled = Sampling(indices, times, rate_hz)
         return self.sampled

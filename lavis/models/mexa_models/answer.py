@@ -24,6 +24,7 @@ class Selection:
         usage: what choosing cost.
         model: who chose, where a reasoner was asked.
         schema_path: how its reply came to fit the form that was asked for.
+        group: the questions that one choice was made for, all of which carry its usage; empty for a choice of one.
     """
 
     experts: tuple[str, ...]
@@ -32,6 +33,7 @@ class Selection:
     usage: Usage = dataclasses.field(default_factory=Usage)
     model: str = ""
     schema_path: str = ""
+    group: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,16 +64,19 @@ class Answer:
 
     @property
     def tokens(self) -> int:
-        """Tokens in and out, of choosing and answering."""
-        usages = [self.selection.usage, *([self.completion.usage] if self.completion else [])]
+        """Tokens in and out, of choosing and answering; what was chosen for a group is no single question's."""
+        usages = self._usages()
         return sum(usage.input_tokens + usage.output_tokens for usage in usages)
 
     @property
     def usd(self) -> float | None:
-        """What choosing and answering cost, as far as prices are known."""
-        usages = [self.selection.usage, *([self.completion.usage] if self.completion else [])]
-        known = [usage.usd for usage in usages if usage.usd is not None]
+        """What choosing and answering cost, as far as prices are known; without what was chosen for a group."""
+        known = [usage.usd for usage in self._usages() if usage.usd is not None]
         return sum(known) if known else None
+
+    def _usages(self) -> list[Usage]:
+        chosen = [] if self.selection.group else [self.selection.usage]
+        return [*chosen, *([self.completion.usage] if self.completion else [])]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data for the journal."""

@@ -13,6 +13,7 @@ from sounds import frequency_hz, tone, write_sound
 from lavis.common.errors import AnnotationError, ConfigError, ModalityError
 from lavis.datasets.loaders.audio import AUDIO_SUFFIXES, AudioLoader
 from lavis.datasets.loaders.audio_track import AudioTrack
+from lavis.datasets.loaders.clip_cache import ClipCache
 
 SECONDS = 3.0
 HZ, AMPLITUDE = 440.0, 0.25
@@ -102,8 +103,8 @@ def test_a_late_span_decodes_little_and_is_exact(
     decoded_s = []
     counted = AudioTrack._counted
 
-    def spy(self, position, frames, stream):  # type: ignore[no-untyped-def]
-        for at, piece in counted(self, position, frames, stream):
+    def spy(self, position, frames, stream, with_pair):  # type: ignore[no-untyped-def]
+        for at, piece in counted(self, position, frames, stream, with_pair):
             decoded_s.append(len(piece) / self.rate_hz)
             yield at, piece
 
@@ -119,6 +120,55 @@ def test_channels_are_averaged(tmp_path: Path) -> None:
     path = write_sound(tmp_path / "two.wav", np.stack([left, right]).astype(np.float32), 16000)
 
     np.testing.assert_allclose(AudioLoader().load(path, media_id="two").array, 0.125, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "n_channels", "rate_hz", "codec", "sample_format"),
+    [
+        ("same_rate.wav", 2, 16000, "pcm_s16le", "s16"),
+        ("cd.flac", 2, 44100, "flac", "s16"),
+        ("cinema.wav", 8, 48000, "pcm_s16le", "s16"),
+        ("clip.m4a", 2, 44100, "aac", "fltp"),
+        ("cinema.m4a", 8, 48000, "aac", "fltp"),
+    ],
+)
+def test_the_first_two_channels_are_beside_the_same_average(
+    tmp_path: Path, name: str, n_channels: int, rate_hz: int, codec: str, sample_format: str
+) -> None:
+    """Ground truth: 300 Hz on the left, 500 Hz on the right, 900 Hz on every other channel."""
+    hertz = [300.0, 500.0, *[900.0] * (n_channels - 2)]
+    channels = np.stack([tone(2, rate_hz, hz=hz) for hz in hertz])
+    path = write_sound(tmp_path / name, channels, rate_hz, codec=codec, sample_format=sample_format)
+    clip = AudioLoader().load(path, media_id="two")
+    pair = clip.extras["channels"]
+
+    assert pair.shape == (2, len(clip.array)) and pair.dtype == np.float32
+    for channel, hz in zip(pair, hertz, strict=False):
+        assert frequency_hz(channel[4000:28000], 16000) == pytest.approx(hz, abs=0.2)
+    if n_channels == 2:
+        np.testing.assert_allclose(pair.mean(axis=0), clip.array, atol=1e-4)
+    without = AudioLoader(max_channels_s=0).load(path, media_id="two")
+    assert "channels" not in without.extras
+    np.testing.assert_array_equal(without.array, clip.array)
+    if codec != "aac":  # which cuts the low-frequency channel off at 120 Hz
+        assert clip.array.std() == pytest.approx(channels.mean(axis=0).std(), rel=0.01)
+    late = AudioLoader(start_s=0.5, end_s=1.5).load(path, media_id="two")
+    np.testing.assert_allclose(late.extras["channels"], pair[:, 8000:24000], atol=1e-5)
+
+
+def test_channels_are_left_out_of_mono_and_long_sounds_and_count_in_the_cache(folder: Path, tmp_path: Path) -> None:
+    assert "channels" not in AudioLoader().load(path_of(folder, "wav_8k_mono"), media_id="m").extras
+    assert "channels" not in AudioLoader(max_channels_s=2.5).load(path_of(folder, "flac"), media_id="m").extras
+    # Nothing is declared here: the length is found while decoding.
+    opus = path_of(folder, "opus_webm")
+    long = AudioLoader(max_channels_s=1.0).load(opus, media_id="m")
+    assert "channels" not in long.extras
+    np.testing.assert_array_equal(long.array, AudioLoader().load(opus, media_id="m").array)
+    cache = ClipCache()
+    kept = cache.load(path_of(folder, "flac"), AudioLoader(), media_id="m")
+    assert cache.n_bytes == 3 * kept.array.nbytes and not kept.extras["channels"].flags.writeable
+    with pytest.raises(ConfigError, match="max_channels_s must be 0 or more"):
+        AudioLoader(max_channels_s=-1)
 
 
 def test_sound_of_a_video_and_the_rate_asked_for(tmp_path: Path) -> None:

@@ -228,3 +228,12 @@ def test_a_folder_is_listed_once_for_counting_and_reading_and_again_when_it_chan
 def test_an_unknown_resampling_is_refused() -> None:
     with pytest.raises(ConfigError, match="resampling"):
         FramesLoader(resampling="nearest")  # type: ignore[arg-type]
+
+
+def test_a_few_pictures_that_are_no_film_are_all_looked_at(tmp_path: Path) -> None:
+    """Two photographs: the interval formula would never come to the second; a film's last frame it still leaves out."""
+    for number in range(2):
+        Image.new("RGB", (8, 8), (number * 100, 0, 0)).save(tmp_path / f"{number}.png")
+    media = Media("photos", {"frame": tmp_path})
+    assert MediaReader(media, n_frames=8).sampling().indices == (0, 1)
+    assert MediaReader(media, n_frames=8, modalities={"frame": {"rate_hz": 2.0}}).sampling().indices == (0,)
