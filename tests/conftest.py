@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis  # noqa: F401 - its plug-in imports it in the summary, too deep in the stack for Python 3.11.7
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import math
-import re
-from collections import Counter
-
 from lavis.common.errors import ConfigError, ModalityError
 from lavis.datasets.loaders.captions import Caption
 from lavis.datasets.question import Question
 from lavis.experts.base import Expert
 from lavis.experts.card import ExpertCard
+from lavis.experts.ranking import bm25, content_words
 from lavis.experts.words import spread
 
-# Okapi BM25's usual constants (Robertson and Zaragoza, 2009).
-TERM_SATURATION, LENGTH_WEIGHT = 1.2, 0.75
 SITUATION_WEIGHT = 0.5  # where one stands matters less than what is asked
-STOP_WORDS = frozenset(
-    "a an am and are as at be by can do does for from have how i if in is it its me my of on or that the there "
-    "this to was what where which who will with you your one".split()
-)
 
 
 class CaptionsExpert(Expert):
@@ -70,9 +61,9 @@ class CaptionsExpert(Expert):
     def _choose(self, texts: tuple[Caption, ...], question: Question) -> list[int]:
         if len(texts) <= self.max_texts:
             return list(range(len(texts)))
-        documents = [_words(f"{one.subject} {one.text}") for one in texts]
-        asked = _scores(documents, _words(question.text))
-        around = _scores(documents, _words(question.situation))
+        documents = [content_words(f"{one.subject} {one.text}") for one in texts]
+        asked = bm25(documents, content_words(question.text))
+        around = bm25(documents, content_words(question.situation))
         scores = [round(a + SITUATION_WEIGHT * b, 9) for a, b in zip(asked, around, strict=True)]
         order = sorted(range(len(texts)), key=lambda k: (-scores[k], k))
         chosen = [k for k in order if scores[k] > 0][: self.max_texts]
@@ -87,29 +78,3 @@ class CaptionsExpert(Expert):
         when = f"{caption.span_s[0]:.1f} s to {caption.span_s[1]:.1f} s: " if caption.span_s else ""
         subject = f"{caption.subject}: " if caption.subject else ""
         return f"- {when}{subject}{text}"
-
-
-def _words(text: str) -> list[str]:
-    """Return the words that carry meaning, in lower case and without a plural's s."""
-    found = re.findall(r"[a-z0-9]+", text.lower())
-    return [
-        word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
-        for word in found
-        if word not in STOP_WORDS
-    ]
-
-
-def _scores(documents: list[list[str]], query: list[str]) -> list[float]:
-    """Return BM25 of every document; a word's weight is its rarity among these documents."""
-    counts = [Counter(words) for words in documents]
-    frequency = Counter(word for words in documents for word in set(words))
-    mean_length = max(1.0, sum(map(len, documents)) / len(documents))
-    scores = []
-    for words, count in zip(documents, counts, strict=True):
-        damping = TERM_SATURATION * (1 - LENGTH_WEIGHT + LENGTH_WEIGHT * len(words) / mean_length)
-        score = 0.0
-        for word in sorted(set(query)):
-            rarity = math.log(1 + (len(documents) - frequency[word] + 0.5) / (frequency[word] + 0.5))
-            score += rarity * count[word] * (TERM_SATURATION + 1) / (count[word] + damping)
-        scores.append(score)
-    return scores

@@ -43,10 +43,6 @@ class MusicExpert(Expert):
         skill="B3",
         summary="instruments that play, how many kinds, when and on which side each does, loudness, tempo, singing",
         version="1",
-        cue=r"\b(music\w*|instruments?|song|sing\w*|melod\w*|rhythm\w*|tempo|beats?|bpm|genre|style|mood|chords?|notes?"
-        r"|play\w*|perform\w*|louder|sounding|sounds?|voice\w*|voiceover|first|"
-        + "|".join(name.split(" (")[0].replace(" ", "[ _]") for name in NAMES)
-        + r"|guitar|erhu|pipa|guzheng|suona)s?\b",
         cost="local",
     )
     weights = (MODEL, CLASSES)

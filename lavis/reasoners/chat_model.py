@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from lavis.common.errors import ConfigError, LavisError, ReasonerError, ReasonerUnusableError
 from lavis.reasoners.base import AnswerForm, Completion, Prompt, Usage
@@ -40,6 +40,8 @@ class Row:
 class ChatModel:
     """A tokenizer with its chat template and, once something is generated, the model itself.
 
+    ``auto_class`` names the class of transformers that loads it.
+
     Args:
         source: a folder or a hub name.
         device: null for cuda if there is one, else cpu.
@@ -48,6 +50,8 @@ class ChatModel:
         answer_form: ``text`` begins a constrained turn with the prompt's lead.
         enable_thinking: handed to the chat template unless null.
     """
+
+    auto_class: ClassVar[str] = "AutoModelForCausalLM"
 
     def __init__(
         self,
@@ -202,17 +206,21 @@ class ChatModel:
                 self._tokenizer = tokenizer
         return self._tokenizer
 
+    def _spelling(self) -> Any:
+        """Return the tokenizer that what is generated is read by."""
+        return self._texts()
+
     def _loaded(self) -> Any:
         """Return the model, loaded when first asked for; it decodes greedily, whatever its own settings say."""
         if self._network is None:
             with self._tokenizer_lock:
-                tokenizer = self._texts()
+                tokenizer = self._spelling()
             device, dtype = self.device_and_dtype()
             with self._loading():
                 import torch
                 import transformers
 
-                network, loaded = transformers.AutoModelForCausalLM.from_pretrained(
+                network, loaded = getattr(transformers, self.auto_class).from_pretrained(
                     self._place,
                     dtype=getattr(torch, dtype),
                     use_safetensors=True,  # nothing is unpickled

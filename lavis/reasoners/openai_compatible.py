@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from lavis.common import event_loop
 from lavis.common.errors import ConfigError, ContextTooLongError, ReasonerError, TooManyImagesError
+from lavis.reasoners import policy
 from lavis.reasoners.availability import Availability
 from lavis.reasoners.base import AnswerForm, Completion, Prompt, Reasoner, SchemaPath, Usage
 from lavis.reasoners.chat_reply import ChatReply, read_reply
@@ -124,7 +125,7 @@ class OpenAIReasoner(Reasoner):
         self._open_here()
 
     def __repr__(self) -> str:
-        return f"OpenAIReasoner(model={self.model!r}, base_url={self.base_url!r})"
+        return f"{type(self).__name__}(model={self.model!r}, base_url={self.base_url!r})"
 
     def _open_here(self) -> None:
         """Forget the connection; a later call opens another."""
@@ -275,7 +276,10 @@ class OpenAIReasoner(Reasoner):
                     # Before this place is another's; not for longer than any call would wait.
                     if outcome.retry_after_s and outcome.retry_after_s <= self.retries.max_retry_s:
                         limiter.pause(outcome.retry_after_s)
-                    if not self._lacks_schemas(request, outcome):
+                    if outcome.too_many_images or outcome.cause == policy.CAUSE:
+                        # It answered, and spoke of this prompt alone: many such in a row mean no wrong set-up.
+                        self._server.replied()
+                    elif not self._lacks_schemas(request, outcome):
                         self._server.failed(outcome)
             self.monitor.limit = int(limiter.limit)
             if isinstance(outcome, ChatReply):
@@ -316,13 +320,11 @@ class OpenAIReasoner(Reasoner):
         import httpx2
         import openai
 
-        assert self._client is not None  # noqa: S101 - opened with the limiter
         try:
-            # The plain form of the client's call: its typed form spends half its time on looking at types.
-            response = await self._client.post("/chat/completions", body=request, cast_to=httpx2.Response)
-            outcome = read_reply(response.content, model=self.model)
+            outcome = await self._exchange(request)
         except openai.APIStatusError as error:
             outcome = refusal(error)
+            outcome = policy.policy_refusal(outcome, error.body) or outcome
         except (openai.APIConnectionError, *BODY_ERRORS, httpx2.HTTPError, OSError) as error:
             outcome = no_response(error, timeout_s=self.timeout_s)
         except openai.OpenAIError as error:
@@ -330,6 +332,15 @@ class OpenAIReasoner(Reasoner):
         if isinstance(outcome, ChatReply):
             return outcome
         return dataclasses.replace(outcome, reason=self._scrub(outcome.reason))
+
+    async def _exchange(self, request: dict[str, Any]) -> ChatReply | Failure:
+        """Send a request and read its response; raises what the client raises."""
+        import httpx2
+
+        assert self._client is not None  # noqa: S101 - opened with the limiter
+        # The plain form of the client's call: its typed form spends half its time on looking at types.
+        response = await self._client.post("/chat/completions", body=request, cast_to=httpx2.Response)
+        return policy.withheld(response.content, read_reply(response.content, model=self.model))
 
     def _scrub(self, text: str) -> str:
         """Take the key out of a text; providers repeat it in their errors."""
@@ -345,6 +356,8 @@ class OpenAIReasoner(Reasoner):
         return RefusedError(f"{said} {self._advice(failure)}", failure)
 
     def _advice(self, failure: Failure) -> str:
+        if failure.cause == policy.CAUSE:
+            return "The provider will not speak of this prompt; another model may."
         if failure.status in (401, 403):
             return f"Check the key in {self.api_key_env}."
         if failure.status == 404:

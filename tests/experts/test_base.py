@@ -119,7 +119,7 @@ def test_two_experts_cannot_carry_one_name() -> None:
     first = {"card": ExpertCard("claimed", "frame", "A1", "s", "1"), "write": write}
     type("First", (Expert,), dict(first))
     type("First", (Expert,), dict(first))  # the same again, as a notebook's cell would
-    with pytest.raises(TypeError, match="'claimed', which .*First carries"):
+    with pytest.raises(TypeError, match=r"'claimed', which .*First carries"):
         type("Second", (Expert,), dict(first))
 
 

@@ -25,11 +25,11 @@ class Plain(Expert):
 
 
 class Posed(Plain):
-    card = ExpertCard(name="stored_posed", modality="captions", skill="A1", summary="tells", version="1", needs=("pose",))
+    card = ExpertCard(name="stored_posed", modality="captions", skill="A1", summary="s", version="1", needs=("pose",))
 
 
 class Aware(Plain):
-    card = ExpertCard(name="stored_aware", modality="captions", skill="A1", summary="s", version="1", question_aware=True)
+    card = ExpertCard(name="asks", modality="captions", skill="A1", summary="s", version="1", question_aware=True)
 
 
 class Newer(Plain):

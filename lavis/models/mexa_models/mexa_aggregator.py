@@ -86,6 +86,8 @@ class MexaAggregator(BaseModel):
         selector_class, selector_options = checked_class("selector", node["selector"], "model.selector")
         reasoner_class, reasoner_options = checked_class("reasoner", node["reasoner"], "model.reasoner")
         experts = [_seat(name, options) for name, options in _expert_entries(node["experts"])]
+        # An expert may ask the model that answers: written alike, it is one, and loaded once.
+        asked = [seat.expert.reasoner for seat in experts if seat.options.get("reasoner") == node["reasoner"]]
         reading = node.get("reading") or {}
         answer = dict(node.get("answer") or {})
         if answer.get("filters") is not None:
@@ -93,7 +95,7 @@ class MexaAggregator(BaseModel):
         return cls(
             selector=selector_class(**selector_options),
             panel=Panel(experts, n_frames=reading.get("n_frames", 8), n_workers=reading.get("n_workers")),
-            reasoner=reasoner_class(**reasoner_options),
+            reasoner=next((one for one in asked if one is not None), None) or reasoner_class(**reasoner_options),
             answer=AnswerOptions(**answer),
             prices=read_prices(node.get("prices_usd_per_mtok")),
         )
