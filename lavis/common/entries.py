@@ -2,7 +2,8 @@
 
 A class is imported when its name is first asked for, so this table makes every list complete
 without importing a model. A name of your own comes from a decorator of
-:class:`lavis.common.registry.Registry` or from the entry-point group ``lavis.entries``.
+:class:`lavis.common.registry.Registry` or from an entry point: of the group ``lavis.experts`` for an expert,
+of ``lavis.entries`` for any kind.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ ENTRIES: dict[str, dict[str, str]] = {
     },
     "task": {
         "mexa_qa": "lavis.tasks.mexa_qa:MexaQATask",
+        "sqa3d": "lavis.tasks.crema_qa:SQA3DTask",
+        "gqa": "lavis.tasks.crema_qa:GQATask",
+        "videoqa": "lavis.tasks.crema_qa:VideoQATask",
     },
     "processor": {
         "base": "lavis.processors.base_processor:BaseProcessor",
@@ -46,6 +50,7 @@ ENTRIES: dict[str, dict[str, str]] = {
     },
     "model": {
         "mexa_aggregator": "lavis.models.mexa_models.mexa_aggregator:MexaAggregator",
+        "crema": "lavis.models.crema_models.crema:Crema",
     },
     "lr_scheduler": {
         "linear_warmup_step_lr": "lavis.common.optims:LinearWarmupStepLRScheduler",
@@ -91,6 +96,11 @@ ENTRIES: dict[str, dict[str, str]] = {
         "scene3d": "lavis.experts.scene3d:Scene3DExpert",
         "captions": "lavis.experts.captions:CaptionsExpert",
         "sound": "lavis.experts.sound:SoundExpert",
+        "ocr": "lavis.experts.ocr:OcrExpert",
+        "slides": "lavis.experts.slides:SlidesExpert",
+        "pages": "lavis.experts.pages:PagesExpert",
+        "table": "lavis.experts.tables:TableExpert",
+        "chart": "lavis.experts.charts:ChartExpert",
         "vlm_video": "lavis.experts.served.vision:VideoDescriptionExpert",
         "vlm_image": "lavis.experts.served.vision:ImageDescriptionExpert",
         "vlm_caption": "lavis.experts.served.vision:CaptionLinesExpert",

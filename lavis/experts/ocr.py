@@ -30,8 +30,6 @@ class OcrExpert(Expert):
         skill="E1",
         summary="text written in the frames (signs, labels, screens, subtitles), where in the picture and when",
         version="1",
-        cue=r"\b(text|read|written|write|writing|words?|letters?|signs?|labels?|titles?|names?|numbers?|brands?|logos?"
-        r"|captions?|subtitles?|screens?|scores?|says?|plates?|prices?)\b",
         cost="local",
     )
     packages = PACKAGES

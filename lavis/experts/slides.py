@@ -46,8 +46,6 @@ class SlidesExpert(Expert):
         skill="E2",
         summary="slides and posters in the frames: title, bullets and blocks in reading order, and when slides change",
         version="1",
-        cue=r"\b(slides?|posters?|lectures?|presentations?|lecturer|speaker|professor|talk|titles?|bullets?|formulas?"
-        r"|equations?|diagrams?|board)\b",
         cost="local",
     )
     packages = PACKAGES

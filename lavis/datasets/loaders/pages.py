@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 from lavis.common.errors import ConfigError, ModalityError
 from lavis.datasets.loaders.base import Array, Clip, Loader, Sampling, first_with_suffix
 from lavis.datasets.loaders.frames import stored_turn, to_rgb
-from lavis.datasets.loaders.pdf import PdfPages
+from lavis.datasets.loaders.pdf import PdfDrawing, PdfPages
 from lavis.datasets.loaders.sequence import natural_key, read_image
 from lavis.datasets.question import path_inside
 
@@ -26,16 +27,97 @@ MAX_PX = 1 << 28
 
 @dataclasses.dataclass(frozen=True)
 class Pages:
-    """The pages of one document, as pictures and as text.
+    """The pages of one document, as text and as pictures. Pages of a PDF are drawn when they are first asked for.
 
     Attributes:
-        clip: pages [t, h, w, c] uint8 RGB; ``indices`` are page numbers from 0. Smaller pages lie in the upper left
-            corner of white; ``size_px`` [t, 2] among the extras is each one's own (height, width).
+        media_id: the medium.
+        path: where it was read from.
+        indices: page numbers from 0.
         texts: the text layer of each page, empty where there is none (scans, images).
+        sizes_px: (height, width) of each page's picture.
+        draw: yields the pictures of page numbers from 0, one after the other.
+        max_px: bound on the pixels of :attr:`clip`.
     """
 
-    clip: Clip
+    media_id: str
+    path: Path
+    indices: tuple[int, ...]
     texts: tuple[str, ...]
+    sizes_px: tuple[tuple[int, int], ...]
+    draw: Callable[[Sequence[int]], Iterator[Array]] = dataclasses.field(repr=False, compare=False)
+    max_px: int = MAX_PX
+
+    def pictures(self, positions: Sequence[int]) -> Iterator[Array]:
+        """Yield pages as pictures [h, w, 3] uint8 RGB, one at a time.
+
+        Args:
+            positions: of the pages among these, from 0.
+
+        Raises:
+            ModalityError: a page is damaged or has too many pixels; names medium and path.
+        """
+        self.check_sizes(positions, together=False)
+        return self.draw([self.indices[k] for k in positions])
+
+    @functools.cached_property
+    def clip(self) -> Clip:
+        """All pages [t, h, w, c] uint8 RGB; ``indices`` are page numbers from 0.
+
+        Smaller pages lie in the upper left corner of white; ``size_px`` [t, 2] among the extras is each one's own
+        (height, width).
+
+        Raises:
+            ModalityError: a page is damaged, or they have too many pixels; names medium and path.
+        """
+        positions = range(len(self.indices))
+        self.check_sizes(positions)
+        sizes = np.array(self.sizes_px, dtype=np.int64)
+        height, width = sizes.max(axis=0).tolist()
+        pages = np.full((len(sizes), height, width, 3), 255, dtype=np.uint8)
+        for page, picture in zip(pages, self.pictures(positions), strict=True):
+            page[: picture.shape[0], : picture.shape[1]] = picture
+        return Clip(
+            media_id=self.media_id,
+            modality=PagesLoader.modality,
+            array=pages,
+            shape="t h w c",
+            unit="uint8 RGB",
+            path=self.path,
+            indices=self.indices,
+            extras={"size_px": sizes},
+        )
+
+    def check_sizes(self, positions: Sequence[int], *, together: bool = True) -> None:
+        """Refuse pages that have too many pixels, each or all together, before anything is drawn.
+
+        Raises:
+            ModalityError: they have; names medium and path.
+        """
+        sizes = [self.sizes_px[k] for k in positions]
+        for (height, width), k in zip(sizes, positions, strict=True):
+            if height < 1 or width < 1 or height * width > MAX_PAGE_PX:
+                raise ModalityError(
+                    f"{self.media_id}: page {self.indices[k] + 1} of {self.path} has {height} × {width} px, "
+                    f"{MAX_PAGE_PX} in all are drawn; lower the page option dpi, or make the image smaller."
+                )
+        if together and sizes:
+            n_px = len(sizes) * max(size[0] for size in sizes) * max(size[1] for size in sizes)
+            if n_px > self.max_px:
+                raise ModalityError(
+                    f"{self.media_id}: {len(sizes)} pages of {self.path} have {n_px} px, max_px is {self.max_px}; "
+                    f"lower the page option dpi, choose pages, or raise max_px."
+                )
+
+
+@dataclasses.dataclass(frozen=True)
+class HeldPictures:
+    """Draws pages that are in memory already, by page number."""
+
+    pictures: Mapping[int, Array]
+
+    def __call__(self, pages: Sequence[int]) -> Iterator[Array]:
+        """Yield the pictures of page numbers from 0."""
+        return (self.pictures[page] for page in pages)
 
 
 class PagesLoader(Loader):
@@ -44,7 +126,7 @@ class PagesLoader(Loader):
     Args:
         dpi: resolution that a PDF is drawn at.
         pages: numbers of the pages wanted, from 1, in that order; None takes all.
-        max_px: bound on the pixels of all pages together, found before anything is drawn.
+        max_px: bound on the pixels of the pages that are drawn together, found before anything is drawn.
     """
 
     modality = "page"
@@ -68,11 +150,11 @@ class PagesLoader(Loader):
         return whole if whole.is_dir() else first_with_suffix(root, name, PAGE_SUFFIXES, annotation=annotation)
 
     def load(self, path: Path, *, media_id: str, sampling: Sampling | None = None) -> Pages:
-        """Draw the PDF or read the images; the sampling is ignored.
+        """Read the text of a PDF or the images; the sampling is ignored.
 
         Raises:
             ModalityError: missing, encrypted, truncated, without pages, without a page asked for, of more than 1000
-                pages or too many pixels; names medium and path.
+                pages, or too many pixels in the pages without text; names medium and path.
         """
         if path.is_dir():
             found = sorted(
@@ -97,20 +179,25 @@ class PagesLoader(Loader):
     def _from_pdf(self, path: Path, *, media_id: str) -> Pages:
         with PdfPages(path, media_id=media_id) as document:
             chosen = self._chosen(len(document), path, media_id=media_id)
-            sizes = [document.size_px(page, self.dpi) for page in chosen]
-            self._check_sizes(sizes, chosen, path, media_id=media_id)
-            drawn = [document.draw(page, self.dpi) for page in chosen]
+            sizes = tuple(document.size_px(page, self.dpi) for page in chosen)
             texts = tuple(document.text(page) for page in chosen)
-        return Pages(self._clip(drawn, chosen, path, media_id=media_id), texts)
+        drawing = PdfDrawing(path, media_id, self.dpi)
+        pages = Pages(media_id, path, chosen, texts, sizes, drawing, self.max_px)
+        # What has no text can only be looked at: it is refused at once where that is too much.
+        pages.check_sizes([k for k, text in enumerate(texts) if not text.strip()])
+        return pages
 
     def _from_images(self, found: list[Path], path: Path, *, media_id: str) -> Pages:
         chosen = self._chosen(len(found), path, media_id=media_id)
-        pictures: list[Array] = []
-        for page in chosen:
-            picture = read_picture(found[page], media_id=media_id, modality=self.modality)
-            pictures.append(picture)
-            self._check_sizes([one.shape[:2] for one in pictures], chosen, path, media_id=media_id)
-        return Pages(self._clip(pictures, chosen, path, media_id=media_id), ("",) * len(chosen))
+        pictures: dict[int, Array] = {}
+        sizes: tuple[tuple[int, int], ...] = ()
+        for n_read, page in enumerate(chosen, 1):
+            pictures[page] = read_picture(found[page], media_id=media_id, modality=self.modality)
+            sizes = (*sizes, (pictures[page].shape[0], pictures[page].shape[1]))
+            texts = ("",) * n_read
+            pages = Pages(media_id, path, chosen[:n_read], texts, sizes, HeldPictures(pictures), self.max_px)
+            pages.check_sizes(range(n_read))
+        return pages
 
     def _chosen(self, n_pages: int, path: Path, *, media_id: str) -> tuple[int, ...]:
         """Return the pages wanted, counted from 0."""
@@ -126,39 +213,6 @@ class PagesLoader(Loader):
                 f"pages."
             )
         return tuple(page - 1 for page in self.pages)
-
-    def _check_sizes(
-        self, sizes: Sequence[tuple[int, ...]], chosen: tuple[int, ...], path: Path, *, media_id: str
-    ) -> None:
-        for (height, width), page in zip(sizes, chosen, strict=False):
-            if height < 1 or width < 1 or height * width > MAX_PAGE_PX:
-                raise ModalityError(
-                    f"{media_id}: page {page + 1} of {path} has {height} × {width} px, {MAX_PAGE_PX} in all are drawn; "
-                    f"lower the page option dpi, or make the image smaller."
-                )
-        height, width = max(size[0] for size in sizes), max(size[1] for size in sizes)
-        if len(sizes) * height * width > self.max_px:
-            raise ModalityError(
-                f"{media_id}: {len(sizes)} pages of {path} have {len(sizes) * height * width} px, max_px is "
-                f"{self.max_px}; lower the page option dpi, choose pages, or raise max_px."
-            )
-
-    def _clip(self, pictures: list[Array], chosen: tuple[int, ...], path: Path, *, media_id: str) -> Clip:
-        sizes = np.array([picture.shape[:2] for picture in pictures], dtype=np.int64)
-        height, width = sizes.max(axis=0).tolist()
-        pages = np.full((len(pictures), height, width, 3), 255, dtype=np.uint8)
-        for page, picture in zip(pages, pictures, strict=True):
-            page[: picture.shape[0], : picture.shape[1]] = picture
-        return Clip(
-            media_id=media_id,
-            modality=self.modality,
-            array=pages,
-            shape="t h w c",
-            unit="uint8 RGB",
-            path=path,
-            indices=chosen,
-            extras={"size_px": sizes},
-        )
 
 
 def read_picture(path: Path, *, media_id: str, modality: str) -> Array:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -123,3 +124,30 @@ class PdfPages:
 
     def _error(self, what: str, way_out: str) -> ModalityError:
         return ModalityError(f"{self.media_id}: PDF {self.path} {what}; {way_out}.")
+
+
+@dataclasses.dataclass(frozen=True)
+class PdfDrawing:
+    """Draws pages of a PDF when they are asked for.
+
+    Attributes:
+        path: the file.
+        media_id: the medium.
+        dpi: resolution.
+    """
+
+    path: Path
+    media_id: str
+    dpi: float
+
+    def __call__(self, pages: Sequence[int]) -> Iterator[Array]:
+        """Yield the pictures [h, w, 3] uint8 RGB of page numbers from 0.
+
+        Raises:
+            ModalityError: the file has changed, or a page is damaged; names medium and path.
+        """
+        if not self.path.is_file():
+            raise ModalityError(f"{self.media_id}: PDF {self.path} is no longer there; put it back.")
+        with PdfPages(self.path, media_id=self.media_id) as document:
+            for page in pages:
+                yield document.draw(page, self.dpi)
