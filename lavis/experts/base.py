@@ -129,8 +129,12 @@ class Expert(abc.ABC):
 
         Raises:
             ModalityError: the text is empty.
+            TypeError: it is no text.
         """
-        text = text.strip()
+        if not isinstance(text, str):
+            raise TypeError(f"expert {self.card.name!r} returned {type(text).__name__} where its text belongs.")
+        # Half of a surrogate pair can be neither kept nor sent; a served model's JSON may hold one.
+        text = text.encode("utf-8", "replace").decode("utf-8").strip()
         if not text:
             raise ModalityError(f"expert {self.card.name!r} says nothing of it.")
         limit = min(max_chars or self.card.max_chars, self.card.max_chars)

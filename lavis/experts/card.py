@@ -25,8 +25,8 @@ class ExpertCard:
         summary: one line on what its evidence tells; a selector reads it.
         version: changes whenever its evidence may change; part of the store's key.
         needs: names of the medium's side data it must be given (``pose``).
-        cue: a regular expression; where it matches a question's text the expert is worth asking.
-            Empty for an expert that helps with any question. The ``rules`` selector reads it.
+        cue: a regular expression; the ``rules`` selector asks the expert exactly where it matches a question's text.
+            Empty for an expert that is asked by its skill, as this package's own are.
         question_aware: True if its evidence depends on the question's text.
         cost: ``cheap`` (ms), ``local`` (s, a model on this machine) or ``served`` (a paid call).
         companions: modalities that it also looks at where a medium has them.

@@ -8,13 +8,11 @@ import numpy as np
 
 from lavis.common.errors import ModalityError
 from lavis.datasets.loaders.base import Array, Clip
-from lavis.experts.sound import WINDOW_S, levels_db
+from lavis.experts.sound import WINDOW_S, clipped_share, levels_db
 from lavis.experts.yamnet.log_mel import PATCH_S, RATE_HZ
 
 # A recorder's own noise lies above this; so does anything that can be heard.
 SILENT_DB = -70.0
-# Full scale is reached by single samples of loud music; by so many only where the tops are cut off.
-FULL_SCALE, CLIPPED_SHARE = 0.99, 0.002
 # Windows of a second that are this near each other are one stretch.
 GAP_S = 1.1
 
@@ -61,9 +59,7 @@ def listen(clip: Clip) -> Listening:
     length_s = len(clip.array) / RATE_HZ
     if length_s < PATCH_S:
         notes.append(f"The sound is only {length_s:.2f} s long; names are less certain.")
-    every = (clip.array, *clip.extras.get("channels", ()))
-    clipped = max(float(np.mean(np.abs(channel) >= FULL_SCALE)) for channel in every)
-    if clipped >= CLIPPED_SHARE:
+    if clipped := clipped_share(clip):
         notes.append(
             f"{100 * clipped:.1f} % of the samples are at full scale: the recording is probably clipped, and names "
             f"are less certain."

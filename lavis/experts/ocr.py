@@ -6,13 +6,11 @@ from lavis.common.errors import ConfigError
 from lavis.datasets.loaders.base import Clip
 from lavis.experts.base import Expert
 from lavis.experts.card import ExpertCard
-from lavis.experts.reading.engine import MIN_CONFIDENCE, PACKAGES, TextLine
+from lavis.experts.reading.engine import CERTAIN, MIN_CONFIDENCE, PACKAGES, TextLine
 from lavis.experts.reading.tracks import Track, tracks
 from lavis.experts.reading.views import read_views
 from lavis.experts.words import between_moments, capital, counted
 
-# Below it a reading is told as uncertain.
-CERTAIN = 0.8
 COLUMNS, ROWS = ("left", "centre", "right"), ("upper", "middle", "lower")
 
 
@@ -56,8 +54,8 @@ class OcrExpert(Expert):
             ConfigError: RapidOCR is not installed; says how to install it.
         """
         views = read_views(clip)
-        found = tracks([[line for line in lines if line.confidence >= self.min_confidence] for lines in views])
-        n_unread = max(sum(line.confidence < self.min_confidence for line in lines) for lines in views)
+        found = tracks([[line for line in lines if line.is_legible(self.min_confidence)] for lines in views])
+        n_unread = max(sum(not line.is_legible(self.min_confidence) for line in lines) for lines in views)
         unread = f" {capital(counted(n_unread, 'spot'))} that may be text could not be read." if n_unread else ""
         if not found:
             return f"No readable text is found in the {counted(len(views), 'picture')} looked at.{unread}"

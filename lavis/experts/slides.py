@@ -11,8 +11,7 @@ from lavis.common.errors import ConfigError
 from lavis.datasets.loaders.base import Clip
 from lavis.experts.base import Expert
 from lavis.experts.card import ExpertCard
-from lavis.experts.ocr import CERTAIN
-from lavis.experts.reading.engine import MIN_CONFIDENCE, PACKAGES, TextLine
+from lavis.experts.reading.engine import CERTAIN, PACKAGES, TextLine
 from lavis.experts.reading.order import reading_rows
 from lavis.experts.reading.views import read_views
 from lavis.experts.words import between_moments, counted, listed
@@ -70,7 +69,7 @@ class SlidesExpert(Expert):
             ConfigError: RapidOCR is not installed; says how to install it.
         """
         views = read_views(clip)
-        slides = distinct([tuple(line for line in lines if line.confidence >= MIN_CONFIDENCE) for lines in views])
+        slides = distinct([tuple(line for line in lines if line.is_legible()) for lines in views])
         if not slides:
             return f"No readable slide is seen in the {counted(len(views), 'picture')} looked at."
         lines = [f"{counted(len(slides), 'slide')} with different text, recognised by machine:".capitalize()]

@@ -25,6 +25,8 @@ PITCH_WINDOW_S = 0.1
 PERIODIC = 0.75
 NOTES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 MAX_TOLD = 12
+# Full scale is reached by single samples of loud music; by so many only where the tops are cut off.
+FULL_SCALE, CLIPPED_SHARE = 0.99, 0.002
 
 
 class SoundExpert(Expert):
@@ -39,7 +41,7 @@ class SoundExpert(Expert):
         modality="audio",
         skill="B2",
         summary="how long and loud the sound is, pauses, number and times of onsets, pitches; no names of sources",
-        version="1",
+        version="2",
         cost="cheap",
     )
 
@@ -55,7 +57,7 @@ class SoundExpert(Expert):
             clip: audio [n] float32, full scale 1, with its rate.
 
         Returns:
-            A line each for length and level, pauses, change of loudness, onsets and pitches.
+            A line each for length and level, clipping where there is any, pauses, change of loudness, onsets, pitches.
 
         Raises:
             ModalityError: the clip is shorter than 25 ms or has no rate.
@@ -71,16 +73,26 @@ class SoundExpert(Expert):
         sounding = levels > max(loudest - self.silence_db, -70.0)
         starts = onsets_s(levels, sounding)
         mean_db = 10 * np.log10(np.mean(10 ** (levels / 10)))
+        share = clipped_share(clip)
+        clipped = [f"{100 * share:.1f} % of the samples are at full scale: the recording is probably clipped."]
         return "\n".join(
             [
                 f"The sound is {length_s:.1f} s long, on average {abs(mean_db):.0f} dB below full scale, "
                 f"{abs(loudest):.0f} dB at its loudest.",
+                *(clipped if share else []),
                 _pauses(sounding, length_s),
                 _change(levels),
                 _onsets(starts),
                 _pitches(clip.array, rate_hz, starts, sounding),
             ]
         )
+
+
+def clipped_share(clip: Clip) -> float:
+    """Return the share of samples at full scale in the worst channel; 0 where no tops seem cut off."""
+    every = (clip.array, *clip.extras.get("channels", ()))
+    share = max(float(np.mean(np.abs(channel) >= FULL_SCALE)) for channel in every)
+    return share if share >= CLIPPED_SHARE else 0.0
 
 
 def levels_db(sound: Array, rate_hz: float) -> Array:

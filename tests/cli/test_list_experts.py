@@ -58,7 +58,7 @@ def test_every_expert_has_its_line_by_skill_and_no_heavy_library_is_imported(tmp
     assert skills == sorted(skills, key=list(SKILLS).index)
     assert "needs files" in row_of("frames", done.stdout)
     assert "lavis weights fetch ssd_mobilenet_v2_coco ssd_mobilenet_v2_coco_graph (" in row_of("frames", done.stdout)
-    assert row_of("scene3d", done.stdout).split("  ")[-1] == "available"
+    assert row_of("scene3d", done.stdout).split()[-1] == "available"
     assert "instances+pose" in row_of("scene3d", done.stdout)
 
 

@@ -26,6 +26,10 @@ MODELS = {
 }
 # What is less certain than this is noise: corners, leaves, hatching.
 MIN_CONFIDENCE = 0.5
+# From this on a reading is told without a word of doubt.
+CERTAIN = 0.8
+# So short a text that is not certain is a pattern of the picture more often than writing.
+SHORT_CHARS = 3
 # What reads worse is tried upside down, at most so many lines of a picture, and kept so if it gains so much.
 DOUBTFUL, MAX_TURNED, TURN_GAIN = 0.9, 40, 0.1
 # Two experts look at the same frames, and every question on a document at the same pages.
@@ -49,6 +53,11 @@ class TextLine:
     confidence: float
     box_px: Box
     size_px: tuple[int, int]
+
+    def is_legible(self, min_confidence: float = MIN_CONFIDENCE) -> bool:
+        """Return whether it is worth telling: certain enough, and a short one certain without doubt."""
+        certain_enough = max(min_confidence, CERTAIN) if len(self.text.strip()) < SHORT_CHARS else min_confidence
+        return self.confidence >= certain_enough
 
     @property
     def box(self) -> Box:

@@ -21,13 +21,13 @@ from lavis.common.errors import (
     ReasonerUnusableError,
     RunStoppedError,
 )
-from lavis.datasets.loaders.reader import MediaReader
+from lavis.datasets.loaders.reader import MediaReader, sampled_by
 from lavis.datasets.question import Media, Question
 from lavis.experts.base import Expert
 from lavis.experts.evidence import Evidence
 from lavis.experts.unfinished import Unfinished
 from lavis.models.mexa_models.workbench import Workbench
-from lavis.models.mexa_models.workers import Workers
+from lavis.models.mexa_models.workers import HangingError, Workers
 from lavis.reasoners.base import Completion, Prompt, Reasoner
 from lavis.reasoners.ledger import MeteredReasoner
 from lavis.store.evidence_store import EvidenceKey
@@ -96,6 +96,8 @@ class Panel:
         self._media = _MediumLocks()
         # Who is looking for the evidence of a key, and the question whose turn it was.
         self._looking: dict[EvidenceKey, tuple[asyncio.Task[Evidence], str]] = {}
+        # Looks that did not return; a medium's next question does not wait for the same again.
+        self._hung: set[EvidenceKey] = set()
 
     def available(self, question: Question) -> list[Expert]:
         """Return the experts that the question's medium can feed, in the configuration's order."""
@@ -148,13 +150,13 @@ class Panel:
         """Do work in a thread on the question's opened medium, which nobody else reads meanwhile.
 
         Raises:
-            TimeoutError: it took longer than ``timeout_s``.
+            HangingError: it took longer than ``timeout_s``.
         """
         async with self._media.of(question.media.media_id):
             reader = self._reader(question.media, bench)
             try:
                 return await self._workers.run(lambda: work(reader), timeout_s=timeout_s)
-            except (TimeoutError, asyncio.CancelledError):
+            except (HangingError, asyncio.CancelledError):
                 # A thread may still read from it: the next one opens the medium anew.
                 self._readers.pop(question.media.media_id, None)
                 raise
@@ -184,6 +186,8 @@ class Panel:
         except (ModalityError, ExpertError) as error:
             # Whose turn it was depends on the moment; the record must not.
             told = str(error).replace(f"Question {asker}:", f"Question {question.question_id}:", 1)
+            # A path's bytes may be no text; a journal can keep nothing else.
+            told = told.encode("utf-8", "backslashreplace").decode("utf-8")
             if bench.missing_media == "error":
                 raise type(error)(told) from error
             card = self.experts[name].expert.card
@@ -196,6 +200,8 @@ class Panel:
 
     async def _fetch(self, name: str, key: EvidenceKey, question: Question, bench: Workbench) -> Evidence:
         seat = self.experts[name]
+        if key in self._hung:
+            raise _late(seat, question)
 
         def look(reader: MediaReader) -> Evidence | Unfinished:
             evidence = bench.store.get(key)
@@ -206,18 +212,18 @@ class Panel:
                 bench.store.put(key, begun)
             return begun
 
-        begun = await self._guarded(seat, question, self.with_reader(question, bench, look, seat.timeout_s))
+        begun = await self._guarded(seat, question, key, self.with_reader(question, bench, look, seat.timeout_s))
         if isinstance(begun, Evidence):
             return begun
 
         async def ask(reasoner: Reasoner, prompt: Prompt) -> Completion:
             return await MeteredReasoner(reasoner, bench.ledger).acomplete(prompt)
 
-        evidence = await self._guarded(seat, question, begun.finish(ask))
+        evidence = await self._guarded(seat, question, key, begun.finish(ask))
         await self._workers.run(lambda: bench.store.put(key, evidence))
         return evidence
 
-    async def _guarded(self, seat: Seat, question: Question, look: Awaitable[Result]) -> Result:
+    async def _guarded(self, seat: Seat, question: Question, key: EvidenceKey, look: Awaitable[Result]) -> Result:
         """Await what an expert does; whatever goes wrong in it alone becomes an ExpertError.
 
         Raises:
@@ -225,24 +231,25 @@ class Panel:
             ExpertError: the expert raised, did not return in time, or could not ask its model.
             LavisError: nothing like it can succeed: weights that are not there, a wrong key, a budget that is spent.
         """
-        name, media_id = seat.expert.card.name, question.media.media_id
-        where = f"Question {question.question_id}: expert {name!r} on medium {media_id!r}"
+        name, where = seat.expert.card.name, _where(seat, question)
         try:
             return await look
-        except TimeoutError as error:
+        except HangingError as error:
+            self._hung.add(key)
             if self._workers.n_lost >= MAX_LOST:
                 raise RunStoppedError(
                     f"{where} {error}; {self._workers.n_lost} looks hang by now. Leave the expert out, or raise "
                     f"model.experts.{name}.timeout_s, and start again with the same run.run_id."
                 ) from error
-            raise ExpertError(f"{where} did not return within {seat.timeout_s:g} s.") from error
+            raise _late(seat, question) from error
         except ReasonerUnusableError:
             raise
         except ReasonerError as error:
             raise ExpertError(f"{where} could not ask its model: {error}") from error
         except LavisError:
             raise
-        except Exception as error:  # an expert may be anybody's code: one that fails must not end the run
+        # An expert may be anybody's code: one that fails, or that would leave the process, must not end the run.
+        except (Exception, SystemExit) as error:
             if (name, type(error)) not in self._complained:
                 self._complained.add((name, type(error)))
                 logger.warning("%s raised; told once for %s:", where, type(error).__name__, exc_info=error)
@@ -250,12 +257,22 @@ class Panel:
 
     def _reader(self, media: Media, bench: Workbench) -> MediaReader:
         reader = self._readers.pop(media.media_id, None)
-        if reader is None or reader.media.sources != media.sources:
+        opened = None if reader is None else (reader.media.sources, sampled_by(reader.media))
+        if reader is None or opened != (media.sources, sampled_by(media)):
             reader = MediaReader(media, n_frames=self.n_frames, modalities=dict(bench.loader_options))
         self._readers[media.media_id] = reader
         while len(self._readers) > OPEN_MEDIA:
             self._readers.popitem(last=False)
         return reader
+
+
+def _where(seat: Seat, question: Question) -> str:
+    name, media_id = seat.expert.card.name, question.media.media_id
+    return f"Question {question.question_id}: expert {name!r} on medium {media_id!r}"
+
+
+def _late(seat: Seat, question: Question) -> ExpertError:
+    return ExpertError(f"{_where(seat, question)} did not return within {seat.timeout_s:g} s.")
 
 
 class _MediumLocks:

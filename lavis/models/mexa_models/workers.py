@@ -13,6 +13,10 @@ from typing import Any, TypeVar
 Result = TypeVar("Result")
 
 
+class HangingError(TimeoutError):
+    """Work did not return in time and its thread was given up; work may raise a TimeoutError of its own."""
+
+
 class Workers:
     """A few threads for work that may hang: who waits can give up, and another thread takes the place.
 
@@ -38,7 +42,7 @@ class Workers:
             timeout_s: how long it may take once a thread has begun it; None: as long as it takes.
 
         Raises:
-            TimeoutError: it took longer; its thread is given up.
+            HangingError: it took longer; its thread is given up.
         """
         job = _Job(work, asyncio.get_running_loop())
         self._jobs.put(job)
@@ -48,7 +52,7 @@ class Workers:
             await asyncio.wait([job.result], timeout=timeout_s)
             if not job.result.done():
                 self._give_up(job, lost=True)
-                raise TimeoutError(f"it did not return within {timeout_s:g} s")
+                raise HangingError(f"it did not return within {timeout_s:g} s")
             result: Result = job.result.result()
             return result
         except asyncio.CancelledError:
@@ -68,6 +72,7 @@ class Workers:
         threading.Thread(target=self._work, name=f"expert-{next(self._numbers)}", daemon=True).start()
 
     def _give_up(self, job: _Job, *, lost: bool) -> None:
+        job.result.cancel()  # nobody is left to hear what it may still raise
         with self._lock:
             if job.state == "waiting":
                 job.state = "cancelled"
@@ -112,6 +117,11 @@ class _Job:
         self._tell(self.begun.set)
         try:
             value = self.work()
+        except (StopIteration, asyncio.CancelledError) as error:
+            # A future refuses the one and takes the other for its waiter's giving up.
+            told = RuntimeError(f"{type(error).__name__}: {error}")
+            told.__cause__ = error
+            self._tell(functools.partial(self._end, error=told))
         except BaseException as error:  # whatever it is, it is for the one who waits
             self._tell(functools.partial(self._end, error=error))
         else:

@@ -97,6 +97,7 @@ CUES: tuple[Cue, ...] = (
     # what a camera sees
     Cue(("A2",), LOOKS),
     Cue(("A3",), LOOKS, having="captions"),
+    Cue(("A1",), r"\b(shown|visible|depicted|appears?)\b", having="frame"),
     Cue(("A2", "A1"), r"\b(what|which) (object|thing|item)s?\b", unless=SITUATED),
     Cue(
         ("A1",),
@@ -117,6 +118,7 @@ CUES: tuple[Cue, ...] = (
         r"|applause|emotions?)\b",
         unless=MUSIC,
     ),
+    Cue(("B2",), r"\b(notes?|pitch(es)?|pauses?|silen(t|ce)|knock(s|ing)?)\b", having="audio"),
     Cue(("B2",), r"\b(voice-over|noises?|emotions?|background sounds?|applause)\b"),
     Cue(("B3",), MUSIC, unless=SEEN_ONLY),
     # medicine
