@@ -30,7 +30,7 @@ from lavis.models.mexa_models.workbench import Workbench
 from lavis.models.mexa_models.workers import HangingError, Workers
 from lavis.reasoners.base import Completion, Prompt, Reasoner
 from lavis.reasoners.ledger import MeteredReasoner
-from lavis.store.evidence_store import EvidenceKey
+from lavis.store.evidence_store import EvidenceKey, is_sampled, looked_at
 
 # Media held open at once in a process; their arrays are what costs memory.
 OPEN_MEDIA = 4
@@ -169,10 +169,15 @@ class Panel:
     async def key(self, name: str, question: Question, bench: Workbench) -> EvidenceKey:
         """Return where the evidence of an expert on a question's medium is kept."""
         seat = self.experts[name]
-        reading = {"n_frames": self.n_frames, "loaders": dict(bench.loader_options)}
+        media, card = question.media, seat.expert.card
+        # How another modality is read, and how many frames, must not make everybody look again.
+        read = {media.serving(modality) for modality in looked_at(media, card)}
+        reading: dict[str, Any] = {"loaders": {name: of for name, of in bench.loader_options.items() if name in read}}
+        if is_sampled(media, card):
+            reading["n_frames"] = self.n_frames
         make = functools.partial(bench.store.key, seat.expert, seat.deciding, reading, question)
         # A fingerprint lists folders, which may lie on a slow file system.
-        return make() if bench.store.knows(question.media, seat.expert.card) else await self._workers.run(make)
+        return make() if bench.store.knows(media, card) else await self._workers.run(make)
 
     async def _evidence(self, name: str, key: EvidenceKey, question: Question, bench: Workbench) -> Evidence:
         if key not in self._looking:

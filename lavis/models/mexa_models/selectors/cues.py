@@ -7,6 +7,7 @@ itself: ``depth``, ``flow``, ``normals``, ``touch``, ``thermal``. Everything her
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from typing import Literal
@@ -175,18 +176,18 @@ CUES: tuple[Cue, ...] = (
 PRESENCE: Mapping[str, str] = {"touch": "touch", "thermal": "thermal", "volume": "D1"}
 
 # What a medium is first of all looked at for, where no cue leads to anyone.
-GENERAL: Mapping[str, str] = {
-    "frame": "A1",
-    "captions": "A3",
-    "audio": "B2",
-    "subtitles": "B1",
-    "instances": "C1",
-    "page": "E3",
-    "chart": "F1",
-    "table": "F2",
+GENERAL: Mapping[str, tuple[str, ...]] = {
+    "frame": ("A1",),
+    "captions": ("A3",),
+    "audio": ("B1", "B2"),
+    "subtitles": ("B1",),
+    "instances": ("C1",),
+    "page": ("E3",),
+    "chart": ("F1",),
+    "table": ("F2",),
 }
 
-KNOWN_NEEDS = frozenset([*(need for cue in CUES for need in cue.needs), *PRESENCE.values(), *GENERAL.values()])
+KNOWN_NEEDS = frozenset([*(need for cue in CUES for need in cue.needs), *PRESENCE.values(), *itertools.chain(*GENERAL.values())])
 
 
 def calls(question: Question) -> Iterator[Call]:
@@ -206,9 +207,9 @@ def calls(question: Question) -> Iterator[Call]:
 
 def general_calls(question: Question) -> Iterator[Call]:
     """Yield what a medium's modalities are first of all looked at for."""
-    for modality, need in GENERAL.items():
+    for modality, needs in GENERAL.items():
         if question.media.serving(modality):
-            yield Call(need, f"no cue, but the medium has {modality}", own=False)
+            yield from (Call(need, f"no cue, but the medium has {modality}", own=False) for need in needs)
 
 
 def _in_text(cue: Cue, question: Question) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +34,8 @@ def chosen(question: Question, *names: str) -> tuple[str, ...]:
 
 def test_the_table_names_needs_that_there_are_and_patterns_that_compile() -> None:
     known = {*SKILLS, *MODALITY_NEEDS.values()}
-    assert {need for cue in CUES for need in cue.needs} | set(PRESENCE.values()) | set(GENERAL.values()) <= known
+    general = set(itertools.chain(*GENERAL.values()))
+    assert {need for cue in CUES for need in cue.needs} | set(PRESENCE.values()) | general <= known
     for cue in CUES:
         re.compile(cue.pattern)
         re.compile(cue.unless)
