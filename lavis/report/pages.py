@@ -13,6 +13,7 @@ from typing import Any
 
 from lavis.common.registry import registry
 from lavis.datasets.question import Question
+from lavis.experts.evidence import Evidence
 from lavis.models.mexa_models.answer import Answer
 from lavis.store.entry_files import write_lines_atomically
 from lavis.tasks.rows import ResultRow
@@ -93,6 +94,7 @@ def _scores(split: str, metrics: Mapping[str, Any], pages: list[str]) -> Iterato
         yield "</table>\n"
     for name, count in metrics.get("left_out", {}).items():
         yield f"<p>{html.escape(name)} leaves out {count} questions, as its authors do.</p>\n"
+    yield from _experts(metrics.get("experts", {}))
     if metrics["failures"]:
         yield "<h3>Failures</h3>\n<ul>\n"
         yield from (f"<li>{count} × {html.escape(reason)}</li>\n" for reason, count in metrics["failures"].items())
@@ -127,7 +129,10 @@ def _article(question: Question, answer: Answer, headline: str) -> Iterator[str]
     )
     for evidence in answer.evidence:
         text = evidence.text or f"no evidence: {evidence.error}"
-        yield f"<details><summary>{html.escape(evidence.expert)}</summary><pre>{html.escape(text)}</pre></details>\n"
+        yield (
+            f"<details><summary>{html.escape(evidence.expert)}{_provenance(evidence)}</summary>"
+            f"<pre>{html.escape(text)}</pre></details>\n"
+        )
     if answer.shortened:
         taken = "; ".join(answer.shortened)
         yield f'<div class="dim">shortened to fit the context: {html.escape(taken)}</div>\n'
@@ -142,6 +147,30 @@ def _article(question: Question, answer: Answer, headline: str) -> Iterator[str]
     if answer.error:
         yield f'<div class="wrong">{html.escape(answer.error)}</div>\n'
     yield "</article>\n"
+
+
+def _provenance(evidence: Evidence) -> str:
+    """Return what is known of a piece of evidence without opening it: that there is none, its model, cost and notes."""
+    used = evidence.usage
+    usd = "" if used is None or used.usd is None else f", {used.usd:.4f} USD"
+    tokens = "" if used is None else f"{used.input_tokens} tokens in, {used.output_tokens} out{usd}"
+    asked = ": ".join(part for part in (evidence.model, tokens) if part)
+    told = "; ".join(part for part in (asked, evidence.note) if part)
+    failed = ' <span class="wrong">failed</span>' if evidence.error else ""
+    return failed + (f' <span class="dim">{html.escape(told)}</span>' if told else "")
+
+
+def _experts(experts: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    if not experts:
+        return
+    yield "<h3>Experts</h3>\n<table><tr><th>expert</th><th>questions</th><th>without evidence</th></tr>\n"
+    for name, asked in experts.items():
+        failed = f'<span class="wrong">{asked["failed"]}</span>' if asked["failed"] else "0"
+        yield (
+            f'<tr><td>{html.escape(name)}</td><td class="number">{asked["questions"]}</td>'
+            f'<td class="number">{failed}</td></tr>\n'
+        )
+    yield "</table>\n"
 
 
 def _batches(pairs: Iterable[tuple[Question, Answer]], size: int) -> Iterator[list[tuple[Question, Answer]]]:

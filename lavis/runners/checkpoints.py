@@ -39,7 +39,11 @@ def trimmed_state(model: torch.nn.Module, trainable: frozenset[str]) -> dict[str
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:
-    """Write a checkpoint so that the path holds the old or the new one, never half of it."""
+    """Write a checkpoint so that the path holds the old or the new one, never half of it.
+
+    Raises:
+        WeightsError: it cannot be written (no space); what lay there stays.
+    """
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with partial.open("wb") as stream:
@@ -47,6 +51,8 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(partial, path)
+    except (OSError, RuntimeError) as error:  # torch's writer turns some failures of the system into its own
+        raise WeightsError(f"{path} cannot be written ({error}); what lay there before is still there.") from error
     finally:
         partial.unlink(missing_ok=True)
     logger.info("Checkpoint saved to %s.", path)

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from lavis.common.calls import accepted
-from lavis.common.dist_utils import broadcast_object, get_rank, get_world_size, is_main_process
+from lavis.common.dist_utils import barrier, broadcast_object, get_rank, get_world_size, is_main_process
 from lavis.common.errors import ConfigError, nearest
 from lavis.common.registry import registry
 from lavis.common.secrets import redact
@@ -197,7 +197,18 @@ class RunnerBase(KeepsCheckpoints, RunSettings):
             self._train_all()
         test_epoch = BEST if self.evaluate_only or self.best_position is not None else self._last_position()
         self.evaluate(cur_epoch=test_epoch, skip_reload=self.evaluate_only)
+        if not self.evaluate_only:
+            self._finish_training(test_epoch)
         logger.info("Run took %s.", datetime.timedelta(seconds=int(time.monotonic() - began_s)))
+
+    def _finish_training(self, test_epoch: Any) -> None:
+        """Hand the weights that count to the task, which may keep them in a form of its own."""
+        model = self.unwrap_dist_model(self.model)
+        if test_epoch == BEST and not self.test_splits:
+            self._reload_best_model(model)
+        if is_main_process():
+            self.task.after_training(model=model, folder=self.output.root)
+        barrier()
 
     def _prepare_training(self) -> None:
         _ = self.train_loader  # first: what is wrong with the data should be known before anything is loaded

@@ -8,6 +8,8 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
+from lavis.common.registry import registry
+from lavis.datasets.loaders.reader import sampled_by, time_keeper
 from lavis.datasets.question import Media, Question
 from lavis.experts.base import Expert
 from lavis.experts.card import ExpertCard
@@ -83,14 +85,15 @@ class EvidenceStore:
         beside = [modality for modality in card.companions if media.serving(modality)]
         if beside:
             decides["companions"] = {modality: media.serving(modality) for modality in beside}
+        if is_sampled(media, card):
+            decides["sampled_by"] = sampled_by(media)
         portable = digest(decides)
-        prints = [self.fingerprint(media, modality) for modality in (card.modality, *beside)]
+        prints = [self.fingerprint(media, modality) for modality in looked_at(media, card)]
         return EvidenceKey(digest([portable, *prints]), portable, question_aware=card.question_aware)
 
     def knows(self, media: Media, card: ExpertCard) -> bool:
         """Return whether the fingerprints of what an expert looks at are remembered: :meth:`key` opens no folder."""
-        looked_at = (card.modality, *(modality for modality in card.companions if media.serving(modality)))
-        return all(_place(media, modality) in self._fingerprints for modality in looked_at)
+        return all(_place(media, modality) in self._fingerprints for modality in looked_at(media, card))
 
     def held(self, key: EvidenceKey) -> Evidence | None:
         """Return evidence that is in memory, or None."""
@@ -137,6 +140,20 @@ class EvidenceStore:
             self._held[key] = evidence
             if len(self._held) > REMEMBERED_EVIDENCE:
                 self._held.popitem(last=False)
+
+
+def looked_at(media: Media, card: ExpertCard) -> list[str]:
+    """Return the modalities whose files decide an expert's evidence: its own, and the one whose frames are counted."""
+    found = [card.modality, *(modality for modality in card.companions if media.serving(modality))]
+    keeper = time_keeper(media) if is_sampled(media, card) else None
+    return found if keeper is None or keeper in map(media.serving, found) else [*found, keeper]
+
+
+def is_sampled(media: Media, card: ExpertCard) -> bool:
+    """Return whether some of what an expert looks at has frames that are chosen from."""
+    loaders = registry.names_of("loader")
+    served = [media.serving(modality) for modality in (card.modality, *card.companions)]
+    return any(name in loaders and loaders[name].timed for name in served if name is not None)
 
 
 def _place(media: Media, modality: str) -> tuple[str, str]:

@@ -106,6 +106,12 @@ class BaseTask:
         if hasattr(model, "before_evaluation"):
             model.before_evaluation(dataset=dataset, task_type=type(self))
 
+    def after_training(self, model: Any, folder: Path, **kwargs: Any) -> None:
+        """Keep what is left of a training in a run's folder, once, on rank 0; nothing by default.
+
+        The model is not wrapped and has the weights that validated best, or the last ones.
+        """
+
     # -- loops ---------------------------------------------------------------------------------
 
     def evaluation(self, model: Any, data_loader: Any, cuda_enabled: bool = True) -> list[dict[str, Any]]:

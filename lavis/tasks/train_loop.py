@@ -37,7 +37,8 @@ def train_inner_loop(
 ) -> dict[str, str]:
     """Train over one epoch, or over one inner epoch of an endless loader.
 
-    A loss counts 1 / accum_grad_iters; gradients that are left over at the end are stepped, too.
+    A loss counts 1 / accum_grad_iters; gradients that are left over at the end are stepped, too, and so are those up to
+    a batch with ``ends_step``.
 
     Args:
         task: whose ``train_step`` returns a loss, or a loss and named losses.
@@ -58,7 +59,8 @@ def train_inner_loop(
 
     Raises:
         ConfigError: there was no batch.
-        LavisError: a batch was empty while other ranks wait for this one.
+        LavisError: a batch was empty while other ranks wait for this one, or a loss is no number: nothing is learned
+            from that batch, and checkpoints stay as they are.
     """
     meters = MetricLogger(delimiter="  ")
     meters.add_meter("lr", SmoothedValue(window_size=1, fmt="{value:.6f}"))
@@ -77,10 +79,11 @@ def train_inner_loop(
         lr_scheduler.step(cur_epoch=epoch, cur_step=step)
         with torch.autocast("cuda", enabled=scaler is not None):
             loss, named = split_losses(task.train_step(model=model, samples=samples))
+        _refuse_no_number(loss, epoch, step)
         loss = loss / accum_grad_iters
         (loss if scaler is None else scaler.scale(loss)).backward()
         taken, pending = taken + 1, pending + 1
-        if pending == accum_grad_iters:
+        if pending == accum_grad_iters or (isinstance(samples, dict) and samples.get("ends_step")):
             _update(optimizer, scaler)
             pending = 0
         meters.update(**named, lr=optimizer.param_groups[0]["lr"])
@@ -139,6 +142,14 @@ def _while_all_have_one(batches: Iterator[Any]) -> Iterator[Any]:
         if not have:
             return
         yield batch
+
+
+def _refuse_no_number(loss: torch.Tensor, epoch: int, step: int) -> None:
+    if not bool(torch.isfinite(loss.detach()).all()):
+        raise LavisError(
+            f"The loss of batch {step} of epoch {epoch} is {loss.detach().item()}. Training ends here; the checkpoints"
+            " that were saved before are as they were. Lower run.init_lr, or look for the record that causes it."
+        )
 
 
 def _refuse_when_others_wait(step: int) -> None:

@@ -32,8 +32,9 @@ class BenchmarkDataset(BaseDataset, QuestionDataset):
     """One split of a benchmark.
 
     ``question(i)`` is what MEXA asks. ``self[i]`` is CREMA's sample dict: ``qa_input``, ``qa_output``,
-    ``question_id`` and the tensors of its modalities. A subclass sets ``metrics`` and ``annotations``; it
-    may replace :meth:`sample_texts`.
+    ``question_id``, ``situation`` (as it stands in ``qa_input``; "" for none), ``media_key`` (equal where the same
+    frames of the same files were read) and the tensors of its modalities. A subclass sets ``metrics`` and
+    ``annotations``; it may replace :meth:`sample_texts`.
 
     Args:
         ann_paths: annotation files.
@@ -191,7 +192,12 @@ class BenchmarkDataset(BaseDataset, QuestionDataset):
             ModalityError: a modality cannot be read; names question, medium and path.
         """
         question = self.question(index)
-        sample = {**self.sample_texts(index), "instance_id": str(index)}
+        situation = self.records[index].situation
+        sample = {
+            **self.sample_texts(index),
+            "instance_id": str(index),
+            "situation": f"{self._process(situation)}." if situation else "",
+        }
         forms: dict[str, SampleForm] = {name: SAMPLE_FORMS[name] for name in self.modalities if name in SAMPLE_FORMS}
         options = {name: {**form.loader_options, **self.loader_options.get(name, {})} for name, form in forms.items()}
         reader = MediaReader(
@@ -211,10 +217,18 @@ class BenchmarkDataset(BaseDataset, QuestionDataset):
             self._samplings[question.media.media_id] = reader.sampled
             if len(self._samplings) > REMEMBERED_MEDIA:
                 self._samplings.popitem(last=False)
+        sample["media_key"] = _media_key(question.media, reader.sampled)
         return sample
 
     def _process(self, text: str) -> str:
         return self.text_processor(text) if self.text_processor is not None else text
+
+
+def _media_key(media: Media, sampled: Sampling | None) -> str:
+    """Return what two samples share only if the same frames of the same files stand behind their tensors."""
+    frames = "" if sampled is None else ",".join(map(str, sampled.indices))
+    files = (f"{name}={path}" for name, path in sorted(media.sources.items()))
+    return "|".join([media.media_id, frames, repr(media.side.get("span")), *files])
 
 
 def modality_root(storage: str) -> Path:

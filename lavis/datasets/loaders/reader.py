@@ -15,6 +15,18 @@ from lavis.datasets.question import Media
 TIME_KEEPERS = ("frame", "video", "touch", "thermal", "depth", "norm", "flow")
 
 
+def time_keeper(media: Media) -> str | None:
+    """Return the modality whose frames are counted where a medium is sampled; None where it has none with frames."""
+    return next((name for name in TIME_KEEPERS if name in media.sources), None)
+
+
+def sampled_by(media: Media) -> dict[str, str]:
+    """Return what of a medium, beside its files, decides which of its frames are looked at."""
+    keeper, span = time_keeper(media), media.side.get("span")
+    flow = {"shortened_by": "flow"} if "flow" in media.sources else {}
+    return {**({"keeper": keeper} if keeper else {}), **flow, **({} if span is None else {"span": str(span)})}
+
+
 class MediaReader:
     """Loads the modalities of one medium, aligned in time.
 
@@ -82,7 +94,7 @@ class MediaReader:
             ModalityError: the medium has no frames.
         """
         if self.sampled is None:
-            keeper = next((name for name in TIME_KEEPERS if name in self.media.sources), None)
+            keeper = time_keeper(self.media)
             if keeper is None:
                 raise ModalityError(f"medium {self.media.media_id!r} has no modality with frames to sample.")
             loader, path = self._loader(keeper), self.media.sources[keeper]

@@ -11,14 +11,10 @@ import torch
 from lavis.common.errors import ConfigError
 from lavis.common.options import check_options
 from lavis.models.crema_models.assembly import Span
-from lavis.models.crema_models.language import IGNORED
 from lavis.models.crema_models.settings import CremaSettings
 
 if TYPE_CHECKING:
     from lavis.models.crema_models.network import CremaNetwork
-
-# "A" … "E" in T5's vocabulary.
-OPTION_IDS = (71, 272, 205, 309, 262)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +66,8 @@ class Answering:
 
     def texts(self, span: Span, options: Generation) -> list[str]:
         """Return generated answers."""
-        ids = self.network.t5_model.generate(
+        model: Any = self.network.t5_model
+        ids = model.generate(
             inputs_embeds=span.tokens,
             attention_mask=span.mask,
             do_sample=False,
@@ -89,36 +86,60 @@ class Answering:
         They are those of the second token, after the likeliest first one ("Option"); of the first, where that ends
         the answer.
         """
-        model = self.network.t5_model
+        model: Any = self.network.t5_model
         encoded = model.get_encoder()(inputs_embeds=span.tokens, attention_mask=span.mask)
-        start = torch.full((len(span.tokens), 1), model.config.decoder_start_token_id, device=span.tokens.device)
+        start = self._start(span)
         first = self._next(encoded, span, start)
         likeliest = first.argmax(dim=-1, keepdim=True)
         second = self._next(encoded, span, torch.cat([start, likeliest], dim=1))
         scores = torch.where(likeliest == model.config.eos_token_id, first, second)
-        return scores[:, list(OPTION_IDS[: self.settings.answer_num])]
+        return scores[:, list(self.network.vocabulary.option_ids(self.settings.answer_num))]
 
-    def rank(self, span: Span, candidates: Sequence[str]) -> torch.Tensor:
+    def rank(self, span: Span, candidates: Sequence[str], *, n_candidates: int = 128) -> torch.Tensor:
         """Return the log-likelihood [b, n] of each of n answers, in nats.
+
+        Args:
+            span: what the language model reads.
+            candidates: the answers.
+            n_candidates: so many whose first token is likeliest count; the others have minus infinity.
 
         Raises:
             ConfigError: there is no answer to rank.
         """
         if not candidates:
-            raise ConfigError("There is no answer to rank; name answer_list.")
-        model, spelled = self.network.t5_model, self.network.vocabulary.spell(candidates)
+            raise ConfigError("There is no answer to rank: the data set lists none (build_info.answer_vocabulary).")
+        if n_candidates < 1:
+            raise ConfigError(f"run.num_ans_candidates is {n_candidates}; it is 1 or more.")
+        model: Any = self.network.t5_model
+        spelled = self.network.vocabulary.spell(candidates)
         encoded = model.get_encoder()(inputs_embeds=span.tokens, attention_mask=span.mask)
-        columns = []
-        for ids, mask in zip(spelled.ids, spelled.mask, strict=True):
-            labels = ids[: int(mask.sum())].to(span.tokens.device).expand(len(span.tokens), -1)
+        listed = self._shortlist(encoded, span, spelled.ids[:, 0].to(span.tokens.device), n_candidates)
+        scores = torch.full(listed.shape, float("-inf"), device=span.tokens.device)
+        for number, (ids, mask) in enumerate(zip(spelled.ids, spelled.mask, strict=True)):
+            if not listed[:, number].any():
+                continue
+            labels = ids[: int(mask.sum())].to(span.tokens.device).repeat(len(span.tokens), 1)
             logits = model(encoder_outputs=encoded, attention_mask=span.mask, labels=labels).logits
-            told = logits.float().log_softmax(dim=-1).gather(-1, labels[..., None])[..., 0]
-            columns.append(told.masked_fill(labels == IGNORED, 0.0).sum(dim=-1))
-        return torch.stack(columns, dim=1)
+            told = logits.float().log_softmax(dim=-1).gather(-1, labels[..., None])[..., 0].sum(dim=-1)
+            scores[:, number] = told.masked_fill(~listed[:, number], float("-inf"))
+        return scores
+
+    def _shortlist(self, encoded: Any, span: Span, first_ids: torch.Tensor, n_candidates: int) -> torch.Tensor:
+        """Return which of n answers are ranked for each of a batch, [b, n]: by the likelihood of the first token."""
+        batch, n = len(span.tokens), len(first_ids)
+        if n <= n_candidates:
+            return torch.ones((batch, n), dtype=torch.bool, device=span.tokens.device)
+        start = self._start(span)
+        likely = self._next(encoded, span, start)[:, first_ids].topk(n_candidates, dim=1).indices
+        return torch.zeros((batch, n), dtype=torch.bool, device=span.tokens.device).scatter(1, likely, True)
+
+    def _start(self, span: Span) -> torch.Tensor:
+        model: Any = self.network.t5_model
+        start = model.config.decoder_start_token_id
+        return torch.full((len(span.tokens), 1), start, device=span.tokens.device)
 
     def _next(self, encoded: Any, span: Span, said: torch.Tensor) -> torch.Tensor:
-        output = self.network.t5_model(
-            encoder_outputs=encoded, attention_mask=span.mask, decoder_input_ids=said, use_cache=False
-        )
+        model: Any = self.network.t5_model
+        output = model(encoder_outputs=encoded, attention_mask=span.mask, decoder_input_ids=said, use_cache=False)
         logits: torch.Tensor = output.logits[:, -1]
         return logits

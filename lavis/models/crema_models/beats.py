@@ -125,7 +125,7 @@ class _Attention(nn.Module):
 
 
 def _buckets(distance: torch.Tensor, n_buckets: int, max_distance: int) -> torch.Tensor:
-    """Return the bucket of every distance: near ones each their own, far ones by their logarithm; half for each side."""
+    """Return the bucket of every distance: near ones each their own, far by their logarithm; half for each side."""
     half = n_buckets // 2
     near = half // 2
     size = distance.abs()

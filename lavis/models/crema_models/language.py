@@ -15,6 +15,9 @@ from lavis.common.errors import ConfigError
 logger = logging.getLogger(__name__)
 
 IGNORED = -100  # what a loss leaves out
+# "A" … "E" in T5's vocabulary.
+OPTION_IDS = (71, 272, 205, 309, 262)
+WORD_START = "\N{LOWER ONE EIGHTH BLOCK}"  # how SentencePiece marks it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +43,16 @@ class Vocabulary(abc.ABC):
     @abc.abstractmethod
     def read(self, ids: torch.Tensor) -> list[str]:
         """Return token ids [b, n] as texts, without special tokens."""
+
+    def option_ids(self, n: int) -> tuple[int, ...]:
+        """Return the tokens of the letters of n options, as they stand after "Option"; here, T5's.
+
+        Raises:
+            ConfigError: no letters are known for so many.
+        """
+        if n > len(OPTION_IDS):
+            raise ConfigError(f"model.answer_num is {n}; letters are known for 1 to {len(OPTION_IDS)} options.")
+        return OPTION_IDS[:n]
 
 
 class T5Vocabulary(Vocabulary):
@@ -71,6 +84,22 @@ class T5Vocabulary(Vocabulary):
         """Return token ids as texts."""
         texts: list[str] = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
         return [text.strip() for text in texts]
+
+    def option_ids(self, n: int) -> tuple[int, ...]:
+        """Return the letters' tokens.
+
+        Raises:
+            ConfigError: the tokenizer has others, so that it is not that of the published weights.
+        """
+        known = super().option_ids(n)
+        letters = [f"{WORD_START}{letter}" for letter in "ABCDE"[:n]]
+        found = tuple(self.tokenizer.convert_tokens_to_ids(letters))
+        if found != known:
+            raise ConfigError(
+                f"model.t5_model: its tokenizer has {found} for the letters of options, T5 has {known}; "
+                "take a tokenizer of T5."
+            )
+        return known
 
 
 def within(vocabulary: Vocabulary, asked: Sequence[str], situations: Sequence[str], limit: int) -> list[str]:

@@ -1,0 +1,4 @@
+#!/bin/sh
+# Trains CREMA on Thermal-QA: on the data in THERMALQA_ROOT, or a tiny model on the project's own sample where that is not set.
+# Words after it go to train.py: sh run_scripts/crema/finetune/thermalqa.sh --options run.seed=1
+exec sh "$(dirname "$0")/../run.sh" train.py train/thermalqa THERMALQA_ROOT "$@"

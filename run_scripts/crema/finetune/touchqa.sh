@@ -1,0 +1,4 @@
+#!/bin/sh
+# Trains CREMA on Touch-QA: on the data in TOUCHQA_ROOT, or a tiny model on the project's own sample where that is not set.
+# Words after it go to train.py: sh run_scripts/crema/finetune/touchqa.sh --options run.seed=1
+exec sh "$(dirname "$0")/../run.sh" train.py train/touchqa TOUCHQA_ROOT "$@"

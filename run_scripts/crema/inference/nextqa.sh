@@ -1,0 +1,4 @@
+#!/bin/sh
+# CREMA on NExT-QA: on the data in NEXTQA_ROOT, or a tiny model on the project's own sample where that is not set.
+# Words after it go to evaluate.py: sh run_scripts/crema/inference/nextqa.sh --options run.seed=1
+exec sh "$(dirname "$0")/../run.sh" evaluate.py eval/nextqa NEXTQA_ROOT "$@"
