@@ -34,4 +34,3 @@ def run_variants(variants: Sequence[Variant], build: Callable[[Variant], Any]) -
 def run_folder(run_cfg: Any, run_id: str) -> Path:
     """Return where a run of a configuration leaves its files."""
     return project_root() / Path(run_cfg.get("output_dir") or "output").expanduser() / run_id
-

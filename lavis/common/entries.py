@@ -96,6 +96,7 @@ ENTRIES: dict[str, dict[str, str]] = {
         "scene3d": "lavis.experts.scene3d:Scene3DExpert",
         "captions": "lavis.experts.captions:CaptionsExpert",
         "sound": "lavis.experts.sound:SoundExpert",
+        "crema": "lavis.experts.crema:CremaExpert",
         "ocr": "lavis.experts.ocr:OcrExpert",
         "slides": "lavis.experts.slides:SlidesExpert",
         "pages": "lavis.experts.pages:PagesExpert",

@@ -160,8 +160,6 @@ def _transcribe(sound: Array, beam_size: int) -> list[Any]:
 def _load(paths: tuple[Path, ...]) -> Any:
     from faster_whisper import WhisperModel  # type: ignore[import-untyped]
 
-    from lavis.common.cores import usable_cores
-
     # The cache keeps a folder per file, Whisper wants one folder; it is read whole, so the folder may go again.
     with tempfile.TemporaryDirectory() as folder:
         for path in paths:
@@ -176,13 +174,14 @@ def _load(paths: tuple[Path, ...]) -> Any:
                 folder,
                 device="cpu",
                 compute_type="int8",
-                cpu_threads=usable_cores(),
+                # Several threads wait for each other by spinning: beside any other work they take ten times as long.
+                cpu_threads=1,
                 local_files_only=True,
             ).result()
 
 
 _loading = threading.Lock()
-_hearing = threading.Lock()  # one transcript at a time already uses every core
+_hearing = threading.Lock()  # transcripts one after another: the model keeps its state inside itself
 
 
 def shared_whisper() -> Any:

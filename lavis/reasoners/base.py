@@ -139,6 +139,13 @@ class Completion:
     cut: bool = False
     kept: bool = False
 
+    def __post_init__(self) -> None:
+        # A model's text may hold half of a surrogate pair, which no file and no hash can.
+        for name in ("text", "reasoning"):
+            clean = getattr(self, name).encode("utf-8", "replace").decode()
+            if clean != getattr(self, name):
+                object.__setattr__(self, name, clean)
+
     @property
     def whole(self) -> bool:
         """Whether it says all that it would say, in the form that was asked for."""

@@ -39,9 +39,9 @@ def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     look = CaptionsExpert.look
 
-    def watched(self: CaptionsExpert, question: object, reader: object) -> object:
+    def watched(self: CaptionsExpert, question: object, reader: object, **limits: object) -> object:
         seen.append(question.media.media_id)  # type: ignore[attr-defined]
-        return look(self, question, reader)  # type: ignore[arg-type]
+        return look(self, question, reader, **limits)  # type: ignore[arg-type]
 
     monkeypatch.setattr(CaptionsExpert, "look", watched)
     return seen

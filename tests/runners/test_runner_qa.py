@@ -36,7 +36,19 @@ def test_a_run_leaves_what_the_design_names(undisturbed: Path) -> None:
     annotation = [f"{1000 * scene + number}" for scene in range(N_SCENES) for number in range(SCENE_QUESTIONS)]
     assert [row["question_id"] for row in rows] == annotation
     assert set(rows[0]) == {
-        *("question_id", "answer", "choice", "gold", "status", "scores", "experts", "absent", "error", "usage"),
+        *(
+            "question_id",
+            "answer",
+            "choice",
+            "gold",
+            "status",
+            "scores",
+            "experts",
+            "absent",
+            "notes",
+            "error",
+            "usage",
+        ),
         *("shortened", "options", "category", "tags", "response", "media_id", "question"),
     }
     scores = json.loads((undisturbed / "metrics.json").read_text())

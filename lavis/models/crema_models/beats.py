@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import torch
 from torch import nn
@@ -56,17 +57,19 @@ class _Encoder(nn.Module):
             size.width, size.width, size.conv_kernel, padding=size.conv_kernel // 2, groups=size.conv_groups
         )
         self.pos_conv = nn.Sequential(weight_norm(convolution, dim=2))
-        self.layers = nn.ModuleList(_Layer(size) for _ in range(size.layers))
-        self.layer_norm = nn.LayerNorm(size.width)
+        layers = [_Layer(size) for _ in range(size.layers)]
         # One table for all layers.
-        for layer in self.layers[1:]:
-            layer.self_attn.relative_attention_bias = self.layers[0].self_attn.relative_attention_bias
+        for layer in layers[1:]:
+            layer.self_attn.relative_attention_bias = layers[0].self_attn.relative_attention_bias
+        self.layers = nn.ModuleList(layers)
+        self.layer_norm = nn.LayerNorm(size.width)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         # An even kernel gives one position more than there are tokens.
         around = nn.functional.gelu(self.pos_conv(tokens.transpose(1, 2))[..., : tokens.shape[1]]).transpose(1, 2)
         tokens = self.layer_norm(tokens + around)
-        places = self.layers[0].self_attn.places(tokens.shape[1])
+        first: Any = self.layers[0]
+        places: torch.Tensor = first.self_attn.places(tokens.shape[1])
         for layer in self.layers:
             tokens = layer(tokens, places)
         return tokens
@@ -108,7 +111,8 @@ class _Attention(nn.Module):
         """Return the bias of every pair of positions, [heads, n, n]."""
         at = torch.arange(n_tokens, device=self.relative_attention_bias.weight.device)
         buckets = _buckets(at[None] - at[:, None], self.buckets, self.max_distance)
-        return self.relative_attention_bias(buckets).permute(2, 0, 1)
+        biases: torch.Tensor = self.relative_attention_bias(buckets).permute(2, 0, 1)
+        return biases
 
     def forward(self, tokens: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
         n, length, width = tokens.shape

@@ -23,7 +23,7 @@ class EspressoFusion(nn.Sequential):
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """Fuse [..., n_others * width] to [..., width]."""
-        fused: torch.Tensor = super().forward(tokens)
+        fused: torch.Tensor = self[0](tokens)
         return fused.sigmoid() * fused
 
 

@@ -73,7 +73,7 @@ class CremaNetwork(nn.Module):
         *,
         modalities: Sequence[Modality],
         size: CremaSize,
-        t5: nn.Module,
+        t5: Any,
         vocabulary: Vocabulary,
         wiring: Wiring,
         rank: int = 64,
@@ -89,7 +89,7 @@ class CremaNetwork(nn.Module):
         names = [one.name for one in self.modalities]
         width, text_width = size.vision.width, t5.config.d_model
         self.visual_encoder = VisionTower(size.vision) if any(one.is_pictures for one in modalities) else None
-        self.audio_encoder = nn.Module()
+        self.audio_encoder: Any = nn.Module()
         if "audio" in names:
             self.audio_encoder.model = BeatsEncoder(size.audio)
             self.projection_audio = nn.Linear(size.audio.width, width)
@@ -119,7 +119,7 @@ class CremaNetwork(nn.Module):
                     f"{', '.join(names)}. Name {MAIN} and another, or take espresso out."
                 )
             self.fusion = EspressoFusion(text_width, len(names) - 1)
-        self.t5_model = t5
+        self.t5_model: Any = t5
         self._freeze()
 
     def _freeze(self) -> None:
@@ -179,7 +179,7 @@ class CremaNetwork(nn.Module):
         adapter = None if modality.skips_adapter else name
         queried = self.Qformer(self.get_parameter(f"query_tokens_{name}"), tokens, mask, adapter)
         projected: torch.Tensor = self.get_submodule(f"t5_proj_{name}")(queried)
-        return projected.unflatten(0, frozen.tokens.shape[:2])
+        return projected.reshape(*frozen.tokens.shape[:2], *projected.shape[1:])
 
     # -- what the language model reads ---------------------------------------------------------
 

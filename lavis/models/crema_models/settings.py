@@ -84,7 +84,7 @@ class CremaSettings:
     blip2: str | None = None
     beats: str | None = None
     random_weights: bool = False
-    size: CremaSize = CremaSize()
+    size: CremaSize = dataclasses.field(default_factory=CremaSize)
     t5: Mapping[str, Any] | None = None
 
     # Keys of the published configurations that decide nothing here.

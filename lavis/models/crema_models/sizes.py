@@ -37,9 +37,9 @@ class CremaSize:
         n_query_tokens: tokens that a modality has for the language model, a frame or segment.
     """
 
-    vision: VisionSize = VisionSize()
-    qformer: QFormerSize = QFormerSize()
-    audio: BeatsSize = BeatsSize()
+    vision: VisionSize = dataclasses.field(default_factory=VisionSize)
+    qformer: QFormerSize = dataclasses.field(default_factory=QFormerSize)
+    audio: BeatsSize = dataclasses.field(default_factory=BeatsSize)
     n_query_tokens: int = 32
 
     @classmethod

@@ -38,9 +38,10 @@ def open_weights(place: str) -> WeightFile:
     try:
         held = torch.load(path, map_location="cpu", weights_only=True, mmap=_can_be_mapped(path))
     except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, ValueError) as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise WeightsError(
-            f"{path}: cannot be read as tensors and plain values ({str(error).splitlines()[0][:200]}); it is damaged, "
-            "or holds code, which is never run."
+            f"{path}: cannot be read as tensors and plain values ({said}); it is damaged, or holds code, which is "
+            "never run."
         ) from error
     if not isinstance(held, dict):
         raise WeightsError(f"{path} holds {type(held).__name__}, not tensors by name.")

@@ -187,7 +187,9 @@ GENERAL: Mapping[str, tuple[str, ...]] = {
     "table": ("F2",),
 }
 
-KNOWN_NEEDS = frozenset([*(need for cue in CUES for need in cue.needs), *PRESENCE.values(), *itertools.chain(*GENERAL.values())])
+KNOWN_NEEDS = frozenset(
+    [*(need for cue in CUES for need in cue.needs), *PRESENCE.values(), *itertools.chain(*GENERAL.values())]
+)
 
 
 def calls(question: Question) -> Iterator[Call]:
