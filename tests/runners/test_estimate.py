@@ -60,7 +60,7 @@ def test_tokens_of_a_run_are_foretold_once_its_evidence_is_there(tmp_path: Path)
     used = json.loads((tmp_path / "one" / "metrics.json").read_text())["test"]["usage"]["aggregator"]
     assert (role.name, role.model) == ("aggregator", "m")
     assert role.calls == used["calls"] == N_QUESTIONS
-    assert role.input_tokens == pytest.approx(used["input_tokens"], rel=0.1)
+    assert role.input_tokens == pytest.approx(used["input_tokens"], rel=0.15)
     assert role.output_tokens == 100 * N_QUESTIONS
     assert role.usd == pytest.approx(1e-6 * (2.0 * role.input_tokens + 10.0 * role.output_tokens))
 
