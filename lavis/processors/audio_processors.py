@@ -191,7 +191,8 @@ def _source(item: Any, processor: BeatsAudioProcessor) -> _Source:
                 f"{processor.sampling_rate}; set the audio option sample_rate_hz."
             )
         starts_s = item.timestamps_s[0] if item.timestamps_s else 0.0
-    samples = torch.as_tensor(item.array if isinstance(item, Clip) else item)
+    # A loader's arrays may share memory that nobody may write; torch wants its own.
+    samples = torch.tensor(item.array) if isinstance(item, Clip) else torch.as_tensor(item)
     if samples.ndim != 1 or not samples.is_floating_point():
         raise ModalityError(
             f"{media_id}: {where} is {samples.dtype} {tuple(samples.shape)}; a sound is floats [n], full scale 1."

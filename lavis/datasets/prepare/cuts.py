@@ -152,8 +152,10 @@ class _ClipEncoder:
 
         height, width = picture.shape[:2]
         self._container = av.open(str(path), "w", format="mp4")
-        # x264 gives other bytes with other numbers of threads; the processes share out the cores.
+        # x264 gives other bytes with other numbers of threads (the processes share out the cores), and with its
+        # macroblock tree, which reads memory that it never set.
         options = {"crf": str(crf), "preset": "veryfast", "bf": "0", "threads": "1", "g": str(KEYFRAME_EVERY)}
+        options["x264-params"] = "mbtree=0"
         self._video: Any = self._container.add_stream("libx264", rate=stream.rate or 25, options=options)
         self._video.width, self._video.height = width, height
         # Chroma of half the size needs even sides.

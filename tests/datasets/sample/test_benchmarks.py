@@ -26,6 +26,13 @@ SAMPLES = {
     "mmau": ("mmau", "test_mini", mmau.write, 6),
     "m3d": ("m3d", "test", m3d.write, 10),
 }
+# Writes one video; how glibc fills memory that it hands out is the environment's choice.
+WRITE_A_VIDEO = """
+import sys
+from pathlib import Path
+from lavis.datasets.sample.benchmarks.pictures import glide, write_video
+write_video(Path(sys.argv[1]), glide("cat", 48))
+"""
 # Runs every sample in one process: what is tested is the run, not how often torch can be imported.
 RUN_ALL = """
 import sys
@@ -71,6 +78,14 @@ def test_a_sample_is_the_same_every_time(name: str, tmp_path: Path) -> None:
     assert all(
         (built(sample) / name).read_bytes() == path.read_bytes() for name, path in again.items() if path.is_file()
     )
+
+
+def test_a_video_holds_nothing_of_what_was_in_memory_before(tmp_path: Path) -> None:
+    built("nextqa")
+    for fill in ("1", "85", "170"):
+        words = [sys.executable, "-c", WRITE_A_VIDEO, str(tmp_path / f"{fill}.mp4")]
+        subprocess.run(words, env=os.environ | {"MALLOC_PERTURB_": fill}, check=True, timeout=120)
+    assert len({path.read_bytes() for path in tmp_path.glob("*.mp4")}) == 1
 
 
 def test_every_sample_is_asked_from_end_to_end(tmp_path: Path, repo_root: Path) -> None:

@@ -15,6 +15,8 @@ WIDTH_PX, HEIGHT_PX = 320, 240
 RATE_HZ = 8
 SAMPLE_RATE_HZ = 16_000
 ZOOM = 1.15
+# x264 with its macroblock tree reads memory that it never set: the same pictures then give other bytes now and then.
+SAME_BYTES = {"crf": "18", "threads": "1", "x264-params": "mbtree=0"}
 # what is shown → the photograph of it
 PHOTOGRAPHS = {"cat": "chelsea", "cup": "coffee", "person": "astronaut"}
 
@@ -38,14 +40,13 @@ def write_frames(folder: Path, frames: Sequence[Array]) -> None:
     for number, frame in enumerate(frames, start=1):
         Image.fromarray(frame).save(folder / f"{number:05d}.jpg", quality=92)
 
-
 def write_video(path: Path, frames: Sequence[Array], sound: Array | None = None) -> None:
     """Write H.264 video of frames [h, w, 3] uint8 at 8 per s, with AAC sound [n] float32 at 16 kHz if given."""
     import av
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
-        picture = container.add_stream("libx264", rate=RATE_HZ, options={"crf": "18", "threads": "1"})
+        picture = container.add_stream("libx264", rate=RATE_HZ, options=dict(SAME_BYTES))
         picture.width, picture.height, picture.pix_fmt = WIDTH_PX, HEIGHT_PX, "yuv420p"
         voice = None if sound is None else container.add_stream("aac", rate=SAMPLE_RATE_HZ)
         for frame in frames:
