@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -39,6 +39,8 @@ class BeatsAudioProcessor(BaseProcessor):
     Raises:
         ConfigError: another coverage, or a number below 1.
     """
+
+    is_repeatable: ClassVar[bool] = True
 
     def __init__(
         self,

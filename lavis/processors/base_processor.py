@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from omegaconf import OmegaConf
 
@@ -14,8 +14,11 @@ class BaseProcessor:
     """The identity, and the base of every processor.
 
     A subclass sets ``self.transform`` or writes ``__call__``, and reads its options in
-    :meth:`from_config`, which must accept None.
+    :meth:`from_config`, which must accept None. It sets ``is_repeatable`` where the same item gives the same result
+    every time, so that a result may be kept for the medium's other questions.
     """
+
+    is_repeatable: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.transform: Callable[[Any], Any] = _identity

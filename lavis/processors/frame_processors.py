@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -92,6 +93,7 @@ class FramesEvalProcessor(BaseProcessor):
         n_frms: frames a loader should sample, for data sets that ask; None where they decide.
     """
 
+    is_repeatable: ClassVar[bool] = True
     channels_first: ClassVar[bool] = False
     default_size_px: ClassVar[int] = EVAL_SIZE_PX
 
@@ -151,7 +153,7 @@ class FramesTrainProcessor(FramesEvalProcessor):
     """Crops at random before it resizes and normalises.
 
     One sample has one crop: draw it with :meth:`draw` and hand it to the processor of every
-    modality (:func:`process_aligned` does), or depth no longer lies on the picture it belongs to.
+    modality (:class:`Aligned` does), or depth no longer lies on the picture it belongs to.
 
     Args:
         min_scale: smallest share of the picture's area that is kept.
@@ -159,6 +161,7 @@ class FramesTrainProcessor(FramesEvalProcessor):
         generator: where crops come from; None is torch's own.
     """
 
+    is_repeatable: ClassVar[bool] = False
     default_size_px: ClassVar[int] = TRAIN_SIZE_PX
 
     def __init__(
@@ -214,28 +217,27 @@ class VideoTrainProcessor(FramesTrainProcessor):
     channels_first: ClassVar[bool] = True
 
 
-def process_aligned(
-    items: Mapping[str, Any],
-    processors: Mapping[str, BaseProcessor],
-    generator: torch.Generator | None = None,
-) -> dict[str, Any]:
-    """Process the modalities of one sample; those that crop share one crop.
+class Aligned:
+    """The processors of one sample's modalities; those that crop share one crop.
 
     Args:
-        items: what was loaded, by modality.
-        processors: the processor of each modality.
+        processors: the processor of each modality; None for none.
         generator: where the crop comes from; None is the first cropping processor's own.
     """
-    crop: Crop | None = None
-    done: dict[str, Any] = {}
-    for modality, item in items.items():
-        processor = processors[modality]
-        if isinstance(processor, FramesTrainProcessor):
-            crop = crop or processor.draw(item, generator)
-            done[modality] = processor(item, crop)
-        else:
-            done[modality] = processor(item)
-    return done
+
+    def __init__(self, processors: Mapping[str, Any], generator: torch.Generator | None = None) -> None:
+        self.processors = processors
+        self.generator = generator
+        self._crop: Crop | None = None
+
+    def __getitem__(self, modality: str) -> Any:
+        """Return a modality's processor, which takes what was loaded and nothing else."""
+        processor = self.processors[modality]
+        return partial(self._cropped, processor) if isinstance(processor, FramesTrainProcessor) else processor
+
+    def _cropped(self, processor: FramesTrainProcessor, item: Any) -> torch.Tensor:
+        self._crop = self._crop or processor.draw(item, self.generator)
+        return processor(item, self._crop)
 
 
 def to_clip(item: Any) -> tuple[torch.Tensor, bool]:

@@ -95,6 +95,20 @@ def test_collater_stacks_tensors_lists_the_rest_and_says_what_it_leaves_out(capl
     assert dataset.collater([None]) == {}
 
 
+def test_a_tensor_that_all_samples_share_is_not_copied() -> None:
+    dataset = BaseDataset()
+    shared = torch.arange(3.0)
+    batch = dataset.collater([{"x": shared, "y": torch.ones(1)}, {"x": shared, "y": torch.zeros(1)}])
+    assert batch["x"].tolist() == [[0, 1, 2], [0, 1, 2]]
+    assert batch["x"].data_ptr() == shared.data_ptr()
+    assert batch["y"].tolist() == [[1], [0]]
+    with pytest.raises(RuntimeError):
+        batch["x"].add_(1)
+    alone = dataset.collater([{"x": shared}])
+    alone["x"].zero_()
+    assert shared.tolist() == [0, 1, 2]
+
+
 def test_collater_names_the_samples_that_do_not_fit() -> None:
     dataset = BaseDataset()
     with pytest.raises(ValueError, match=r"'x'.*7, 8"):

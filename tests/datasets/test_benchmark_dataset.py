@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import webdataset
 from omegaconf import OmegaConf
 from PIL import Image
@@ -17,6 +18,7 @@ from lavis.datasets.builders.nextqa_builder import NextQABuilder
 from lavis.datasets.check import check_benchmark
 from lavis.datasets.datasets.nextqa_dataset import NExTQADataset
 from lavis.datasets.loaders.frames import FramesLoader
+from lavis.processors import load_processor
 
 HEADER = "video,frame_count,width,height,question,answer,qid,type,a0,a1,a2,a3,a4\n"
 
@@ -95,6 +97,50 @@ def test_no_cache_reads_every_time(root: Path, monkeypatch: pytest.MonkeyPatch) 
     data = built(root, kwargs={"clip_cache_mb": 0})
     assert [data[index]["question_id"] for index in (0, 2)] == ["CH_1_0", "CH_1_1"]
     assert len(reads) == 8
+
+
+def test_tensors_of_a_medium_are_made_once_where_an_option_says_so(root: Path) -> None:
+    write_folders(root)
+    plain, keeping = built(root), built(root, kwargs={"tensor_cache_mb": 10})
+    samples = [keeping[index] for index in range(4)]
+    assert samples[2]["rgb"] is samples[0]["rgb"]
+    assert samples[3]["rgb"] is samples[1]["rgb"] is not samples[0]["rgb"]
+    for index, sample in enumerate(samples):
+        expected = plain[index]
+        assert (sample.pop("rgb") == expected.pop("rgb")).all()
+        assert sample == expected
+    assert plain[0]["rgb"] is not plain[2]["rgb"]
+
+
+def test_tensors_are_not_kept_where_a_processor_draws_at_random(root: Path) -> None:
+    write_folders(root)
+    data = built(root, kwargs={"tensor_cache_mb": 10})
+    data.processors["frame"] = load_processor("blip2_frames_train", OmegaConf.create({"image_size": 16}))
+    assert data[0]["rgb"] is not data[2]["rgb"]
+
+
+def test_the_modalities_of_a_training_sample_show_the_same_part(root: Path) -> None:
+    """Frames and depth of the same ramp: what is cut out of one is cut out of the other."""
+    for modality in ("frames", "depth"):
+        folder = root / modality / "1"
+        folder.mkdir(parents=True)
+        for number in range(1, 10):
+            ramp = np.broadcast_to(np.linspace(0, 255, 64).round().astype(np.uint8), (64, 64))
+            if modality == "frames":
+                Image.fromarray(np.repeat(ramp[..., None], 3, axis=2)).save(folder / f"{number:05d}.png")
+            else:
+                Image.fromarray(ramp.astype(np.uint16) * 10).save(folder / f"{number:05d}.png")
+    plain = {"image_size": 16, "mean": [0, 0, 0], "std": [1, 1, 1]}
+    roots = {"frame_root": str(root / "frames"), "depth_root": str(root / "depth")}
+    data = NExTQADataset(ann_paths=[str(root / "val.csv")], modalities=["frame", "depth"], **roots)
+    data.processors = {name: load_processor("blip2_frames_train", OmegaConf.create(plain)) for name in data.modalities}
+    lefts = set()
+    for seed in range(4):
+        torch.manual_seed(seed)
+        sample = data[0]
+        assert torch.allclose(sample["rgb"], sample["depth"], atol=0.03)
+        lefts.add(round(float(sample["rgb"][0, 0, 0, 0]), 2))
+    assert len(lefts) > 1
 
 
 @pytest.mark.parametrize(

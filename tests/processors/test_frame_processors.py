@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from lavis.processors import load_processor
-from lavis.processors.frame_processors import MEAN, STD, Crop, draw_crop, process_aligned
+from lavis.processors.frame_processors import MEAN, STD, Aligned, Crop, draw_crop
 
 
 def clip(t: int = 2, h: int = 8, w: int = 8, seed: int = 0) -> np.ndarray:
@@ -121,11 +121,9 @@ def test_all_modalities_of_a_sample_get_one_crop_at_their_own_resolution() -> No
 
     lefts = set()
     for seed in range(5):
-        done = process_aligned(
-            {"frame": ramp(128), "depth": ramp(64), "text": "Where?"},
-            processors,
-            torch.Generator().manual_seed(seed),
-        )
+        aligned = Aligned(processors, torch.Generator().manual_seed(seed))
+        items = {"frame": ramp(128), "depth": ramp(64), "text": "Where?"}
+        done = {name: aligned[name](item) for name, item in items.items()}
         assert torch.allclose(done["frame"], done["depth"].transpose(0, 1), atol=0.03)
         assert done["text"] == "where?"
         lefts.add(round(float(done["frame"][0, 0, 0, 0]), 3))

@@ -75,6 +75,9 @@ class BaseDataset:
     def collater(self, samples: Sequence[Sample | None]) -> Sample:
         """Make a batch: tensors are stacked, everything else is listed.
 
+        One tensor that all samples share is not copied: the batch then shows it several times and cannot be written
+        into.
+
         Args:
             samples: what ``__getitem__`` returned; None means that there is nothing to use, and is
                 left out with a warning.
@@ -101,6 +104,8 @@ def _column(key: str, samples: Sequence[Sample]) -> Any:
     values = [sample[key] for sample in samples]
     if not isinstance(values[0], torch.Tensor):
         return values
+    if len(values) > 1 and all(value is values[0] for value in values):
+        return values[0].expand(len(values), *values[0].shape)
     shapes = {tuple(value.shape) for value in values}
     if len(shapes) > 1:
         raise ValueError(f"{key!r} has shapes {sorted(shapes)} in {_names(samples)}; a batch needs one shape.")

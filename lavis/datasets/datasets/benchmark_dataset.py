@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from lavis.common.bounded_cache import BoundedCache
 from lavis.common.errors import AnnotationError, ConfigError, ModalityError, nearest
 from lavis.common.registry import registry
 from lavis.datasets.datasets.annotation_rows import read_json
@@ -47,6 +48,8 @@ class BenchmarkDataset(BaseDataset, QuestionDataset):
         loader_options: options per loader by modality name.
         n_frames: frames per clip of a sample.
         clip_cache_mb: clips that each process keeps for further questions on the same medium, MB (10^6 bytes).
+        tensor_cache_mb: the same for what processors made of clips, where none of them draws at random. Samples of a
+            medium then share their tensors, which must not be written into.
         follow_links: read media whose symbolic link leads out of the modality's root.
         parts: ``<modality>_root`` and ``<modality>_processor`` for every modality.
     """
@@ -70,6 +73,7 @@ class BenchmarkDataset(BaseDataset, QuestionDataset):
         loader_options: Mapping[str, dict[str, Any]] | None = None,
         n_frames: int = 4,
         clip_cache_mb: int = 256,
+        tensor_cache_mb: int = 0,
         follow_links: bool = False,
         **parts: Any,
     ) -> None:
@@ -91,6 +95,7 @@ class BenchmarkDataset(BaseDataset, QuestionDataset):
         self.answer_vocabulary = tuple(listed or ())
         self.answer_examples = tuple((example["question"], example["answer"]) for example in answer_examples)
         self.clips = ClipCache(clip_cache_mb * 10**6)
+        self._tensors: BoundedCache[dict[str, Any]] = BoundedCache(tensor_cache_mb * 10**6, _bytes_of)
         self._samplings: OrderedDict[str, Sampling] = OrderedDict()
         self._sources: dict[tuple[str, ...], dict[str, Path]] = {}
         self._loader_classes = {name: registry.require("loader", name) for name in self.modalities}
@@ -191,37 +196,58 @@ class BenchmarkDataset(BaseDataset, QuestionDataset):
         Raises:
             ModalityError: a modality cannot be read; names question, medium and path.
         """
-        question = self.question(index)
         situation = self.records[index].situation
-        sample = {
+        return {
             **self.sample_texts(index),
             "instance_id": str(index),
             "situation": f"{self._process(situation)}." if situation else "",
+            **self._media_tensors(self.question(index)),
         }
+
+    def _media_tensors(self, question: Question) -> dict[str, Any]:
+        """Return the tensors of a question's medium and its ``media_key``."""
+        media = question.media
+        kept = self._tensors.get(_media_key(media, self._samplings.get(media.media_id)))
+        if kept is not None:
+            return kept
+        from lavis.processors.frame_processors import Aligned
+
+        tensors: dict[str, Any] = {}
         forms: dict[str, SampleForm] = {name: SAMPLE_FORMS[name] for name in self.modalities if name in SAMPLE_FORMS}
         options = {name: {**form.loader_options, **self.loader_options.get(name, {})} for name, form in forms.items()}
         reader = MediaReader(
-            question.media,
+            media,
             n_frames=self.n_frames,
             modalities=options,
             cache=self.clips,
-            sampling=self._samplings.get(question.media.media_id),
+            sampling=self._samplings.get(media.media_id),
         )
+        processors = Aligned(self.processors)
         for name, form in forms.items():
             try:
-                sample.update(form.tensors(reader.load(name), self.processors[name]))
+                tensors.update(form.tensors(reader.load(name), processors[name]))
             except ModalityError as error:
                 raise ModalityError(f"Question {question.question_id}: {error}") from error
         if reader.sampled is not None:
             # Counting a medium's frames lists its folder; its other questions need not.
-            self._samplings[question.media.media_id] = reader.sampled
+            self._samplings[media.media_id] = reader.sampled
             if len(self._samplings) > REMEMBERED_MEDIA:
                 self._samplings.popitem(last=False)
-        sample["media_key"] = _media_key(question.media, reader.sampled)
-        return sample
+        tensors["media_key"] = key = _media_key(media, reader.sampled)
+        if all(_is_repeatable(self.processors[name]) for name in forms):
+            self._tensors.put(key, tensors)
+        return tensors
 
     def _process(self, text: str) -> str:
         return self.text_processor(text) if self.text_processor is not None else text
+
+
+def _is_repeatable(processor: Any) -> bool:
+    return processor is None or bool(getattr(processor, "is_repeatable", False))
+
+
+def _bytes_of(tensors: Mapping[str, Any]) -> int:
+    return sum(int(getattr(value, "nbytes", 0)) for value in tensors.values())
 
 
 def _media_key(media: Media, sampled: Sampling | None) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import torch
 
+from lavis.common.bounded_cache import BoundedCache
 from lavis.models.crema_models.network import Frozen
 
 
@@ -23,37 +23,33 @@ class FeatureCache:
     """
 
     def __init__(self, max_bytes: int) -> None:
-        self.max_bytes = max_bytes
         self.hits = self.misses = 0
-        self.n_bytes = 0
-        self._kept: OrderedDict[Hashable, Frozen] = OrderedDict()
+        self._kept: BoundedCache[Frozen] = BoundedCache(max_bytes, _size)
 
     @property
     def is_on(self) -> bool:
         """Whether it keeps anything."""
-        return self.max_bytes > 0
+        return self._kept.max_bytes > 0
+
+    @property
+    def n_bytes(self) -> int:
+        """What is kept, bytes."""
+        return self._kept.n_bytes
 
     def get(self, key: Hashable, compute: Callable[[], Frozen]) -> Frozen:
         """Return the features of a key, computed if they are not there."""
         found = self._kept.get(key)
         if found is not None:
             self.hits += 1
-            self._kept.move_to_end(key)
             return found
         self.misses += 1
         made = compute()
-        size = _size(made)
-        if size <= self.max_bytes:
-            self._kept[key] = made
-            self.n_bytes += size
-            while self.n_bytes > self.max_bytes:
-                self.n_bytes -= _size(self._kept.popitem(last=False)[1])
+        self._kept.put(key, made)
         return made
 
     def clear(self) -> None:
         """Forget everything: what made the features has changed."""
         self._kept.clear()
-        self.n_bytes = 0
 
 
 def by_medium(

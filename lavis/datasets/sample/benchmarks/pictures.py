@@ -40,6 +40,7 @@ def write_frames(folder: Path, frames: Sequence[Array]) -> None:
     for number, frame in enumerate(frames, start=1):
         Image.fromarray(frame).save(folder / f"{number:05d}.jpg", quality=92)
 
+
 def write_video(path: Path, frames: Sequence[Array], sound: Array | None = None) -> None:
     """Write H.264 video of frames [h, w, 3] uint8 at 8 per s, with AAC sound [n] float32 at 16 kHz if given."""
     import av
