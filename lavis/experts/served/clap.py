@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from lavis.common.errors import ConfigError, ModalityError
+from lavis.common.errors import ConfigError
 from lavis.datasets.loaders.base import Array, Clip
 from lavis.experts.card import ExpertCard
+from lavis.experts.served.beginning import beginning
 from lavis.experts.served.local_model import LocalModelExpert, at_rate
 from lavis.experts.words import listed
 
@@ -99,17 +100,16 @@ class ClapExpert(LocalModelExpert):
             ModalityError: there is no sound; names the medium and the path.
             WeightsError: the model cannot be loaded.
         """
-        if not loaded.rate_hz or not len(loaded.array):
-            raise ModalityError(f"{loaded.media_id}: {loaded.path} holds no sound that could be heard.")
-        stretches = _stretches(loaded.array[: round(self.max_s * loaded.rate_hz)], loaded.rate_hz)
-        shares = self._shares([stretch for _, stretch in stretches], loaded.rate_hz)
+        sound, rate_hz, left_out = beginning(loaded, self.max_s)
+        stretches = _stretches(sound, rate_hz)
+        shares = self._shares([stretch for _, stretch in stretches], rate_hz)
         first_s = loaded.timestamps_s[0] if loaded.timestamps_s else 0.0
         lines = [f"Which of {len(self.labels)} listed sounds fits best (0 … 1, shared out among the list):"]
         for (start, stretch), row in zip(stretches, shares, strict=True):
-            begin_s = first_s + start / loaded.rate_hz
-            lines.append(f"{begin_s:.1f} s to {begin_s + len(stretch) / loaded.rate_hz:.1f} s: {self._named(row)}")
-        if len(loaded.array) > self.max_s * loaded.rate_hz:
-            lines.append(f"(Only the first {self.max_s:g} s were listened to.)")
+            begin_s = first_s + start / rate_hz
+            lines.append(f"{begin_s:.1f} s to {begin_s + len(stretch) / rate_hz:.1f} s: {self._named(row)}")
+        if left_out:
+            lines.append(left_out)
         return "\n".join(lines)
 
     def _named(self, shares: Array) -> str:

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from lavis.common.errors import ConfigError, ModalityError
+from lavis.common.errors import ConfigError
 from lavis.datasets.loaders.base import Clip
 from lavis.experts.asking import AskingExpert, Shown
 from lavis.experts.card import ExpertCard
+from lavis.experts.served.beginning import beginning
 from lavis.reasoners.base import PromptAudio
 
 # 32 kB per s at 16 kHz: 9.6 MB, 13 MB as base64; servers take 20 to 25 MB.
@@ -31,22 +32,17 @@ def encoded_wav(clip: Clip, *, max_s: float) -> tuple[PromptAudio, str]:
     Raises:
         ModalityError: it has no sample or no rate; names the medium and the path.
     """
-    if not clip.rate_hz or not len(clip.array):
-        raise ModalityError(f"{clip.media_id}: {clip.path} holds no sound that could be heard.")
-    heard = clip.array[: round(max_s * clip.rate_hz)]
+    heard, rate_hz, left_out = beginning(clip, max_s)
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as sound:
         sound.setnchannels(1)
         sound.setsampwidth(2)
-        sound.setframerate(round(clip.rate_hz))
+        sound.setframerate(round(rate_hz))
         sound.writeframes(np.rint(np.clip(heard, -1.0, 1.0) * FULL_SCALE).astype("<i2").tobytes())
-    told = []
-    if len(heard) < len(clip.array):
-        length_s = len(clip.array) / clip.rate_hz
-        told.append(f"Of {length_s:.1f} s of sound only the first {max_s:g} s were listened to.")
+    told = [left_out] if left_out else []
     if clip.timestamps_s and clip.timestamps_s[0] > 0:
         told.append(f"Times count from {clip.timestamps_s[0]:.1f} s of the recording.")
-    return PromptAudio(buffer.getvalue(), "wav", len(heard) / clip.rate_hz), " ".join(told)
+    return PromptAudio(buffer.getvalue(), "wav", len(heard) / rate_hz), " ".join(told)
 
 
 class HearingExpert(AskingExpert):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from lavis.common.errors import ConfigError, ModalityError
+from lavis.common.errors import ConfigError
 from lavis.datasets.loaders.base import Array, Clip
 from lavis.experts.card import ExpertCard
+from lavis.experts.served.beginning import beginning
 from lavis.experts.served.local_model import LocalModelExpert, at_rate
 from lavis.reasoners.transcript_reply import NOTHING_SAID, timed_lines
 
@@ -67,20 +68,17 @@ class WhisperExpert(LocalModelExpert):
             ModalityError: there is no sound; names the medium and the path.
             WeightsError: the model cannot be loaded.
         """
-        if not loaded.rate_hz or not len(loaded.array):
-            raise ModalityError(f"{loaded.media_id}: {loaded.path} holds no sound that could be heard.")
+        sound, from_hz, left_out = beginning(loaded, self.max_s)
         start_s = loaded.timestamps_s[0] if loaded.timestamps_s else 0.0
-        sound = loaded.array[: round(self.max_s * loaded.rate_hz)]
         with self.turn:
             if self._model is None:
                 self._model = self.loaded("AutoModelForSpeechSeq2Seq")
             processor, network = self._model
             rate_hz = float(processor.feature_extractor.sampling_rate)
-            segments = self._heard(at_rate(sound, loaded.rate_hz, rate_hz), rate_hz, processor, network)
+            segments = self._heard(at_rate(sound, from_hz, rate_hz), rate_hz, processor, network)
         lines = timed_lines([(start_s + a, None if b is None else start_s + b, text) for a, b, text in segments])
-        if len(sound) < len(loaded.array):
-            length_s = len(loaded.array) / loaded.rate_hz
-            lines.insert(0, f"Of {length_s:.1f} s of sound only the first {self.max_s:g} s were listened to.")
+        if left_out:
+            lines.insert(0, left_out)
         return "\n".join(lines) if segments and any(text.strip() for _, _, text in segments) else _silent(lines)
 
     def _heard(

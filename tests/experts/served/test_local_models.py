@@ -234,7 +234,7 @@ def test_where_no_name_stands_out_none_is_said(clap: Path) -> None:
     expert = ClapExpert(model=str(clap), device="cpu", min_share=1.0, max_s=3.0)
     text = expert.write(sound(5.0))
     assert "0.0 s to 3.0 s: none of them stands out" in text
-    assert text.endswith("(Only the first 3 s were listened to.)")
+    assert text.endswith("Of 5.0 s of sound only the first 3 s were listened to.")
     for options in ({"labels": ["one"]}, {"labels": ["a", "a"]}, {"prompt": "no place"}, {"min_share": 2.0}):
         with pytest.raises(ConfigError, match=r"model\.experts\.clap"):
             ClapExpert(**options)

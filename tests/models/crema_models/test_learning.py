@@ -16,16 +16,24 @@ from lavis.common.errors import ConfigError
 from lavis.models.crema_models.crema import Crema
 from lavis.models.crema_models.sequential import Turns
 from lavis.runners.runner_base import RunnerBase
+from lavis.runners.runner_iter import RunnerIter
 from lavis.tasks.crema_qa import Asking, GQATask
 from lavis.tasks.results import json_ready
 
 RANK = Asking(inference_method="rank")
 
 
-def runner(folder: Path, model: Crema, datasets: dict[str, Any], job: str = "job", **run: Any) -> RunnerBase:
+def runner(
+    folder: Path,
+    model: Crema,
+    datasets: dict[str, Any],
+    job: str = "job",
+    kind: type[RunnerBase] = RunnerBase,
+    **run: Any,
+) -> RunnerBase:
     random.seed(0), np.random.seed(0), torch.manual_seed(0)
     keys = run_keys(folder, **run)
-    return RunnerBase(Config(keys), GQATask(RANK), model, {"made_up": datasets}, job)
+    return kind(Config(keys), GQATask(RANK), model, {"made_up": datasets}, job)
 
 
 def accuracy(folder: Path, modalities: str, told_by: str) -> float:
@@ -73,6 +81,27 @@ def test_a_resumed_run_ends_bit_for_bit_like_one_that_was_not_interrupted(task: 
         )
         for part in ("model", "optimizer", "lr_scheduler", "rng", "best"):
             assert repr(json_ready(one.get(part))) == repr(json_ready(other.get(part))), part
+
+
+@pytest.mark.parametrize("task", ["train", "seq-gradsel-es"])
+def test_a_run_resumes_at_any_step_bit_for_bit(task: str, tmp_path: Path) -> None:
+    """Five batches are a pass, so that steps 1 to 4 and 6 lie in the middle of one."""
+    n_steps = 7
+
+    def start(job: str, **run: Any) -> None:
+        model = tiny(modalities="rgb_depth", task=task, lora_dropout=0.2, es_first_epoch=1, es_temperature=0.9)
+        data = {"train": MadeUp(20, ["rgb", "depth"], "rgb", seed=1)}
+        steps = {"max_epoch": None, "max_iters": n_steps, "iters_per_inner_epoch": 1, "batch_size_train": 4}
+        runner(tmp_path, model, data, job, RunnerIter, **steps, save_freq=1, **run).train()
+
+    def left(job: str) -> dict[str, Any]:
+        held: dict[str, Any] = torch.load(tmp_path / job / f"checkpoint_{n_steps}.pth", weights_only=True)
+        return {part: repr(json_ready(held.get(part))) for part in ("model", "optimizer", "rng", "train_loader")}
+
+    start("whole")
+    for step in range(1, n_steps):
+        start(f"resumed_{step}", resume_ckpt_path=str(tmp_path / "whole" / f"checkpoint_{step}.pth"))
+        assert left(f"resumed_{step}") == left("whole"), step
 
 
 def test_only_the_modality_whose_turn_it_is_changes(tmp_path: Path) -> None:
