@@ -32,6 +32,18 @@ ROOTS = {
 }
 
 
+# Runs evaluate.py as a command does and tells what was imported for it.
+SHOW_MODULES = """
+import json, runpy, sys
+sys.argv = ["evaluate.py", *sys.argv[1:]]
+try:
+    runpy.run_path("evaluate.py", run_name="__main__")
+except SystemExit as done:
+    assert not done.code, done.code
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
 @pytest.fixture(autouse=True)
 def one_thread() -> Any:
     before = torch.get_num_threads()
@@ -157,6 +169,26 @@ def test_the_experiments_of_the_papers_tables_are_options(
         root = registry.require("sample", "sqa3d")()
         vocabulary = json.loads((root / "annotations" / "answer_vocabulary.json").read_text())
         assert {row["answer"] for row in rows} <= set(vocabulary), "ranking answers out of the data set's own"
+
+
+def test_a_run_imports_no_other_model(repo_root: Path, tmp_path: Path) -> None:
+    words = ["--cfg-path", "projects/crema/eval/touchqa_sample.yaml", "--options", f"run.output_dir={tmp_path}"]
+    done = subprocess.run(
+        [sys.executable, "-c", SHOW_MODULES, *words],
+        cwd=repo_root,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    modules = json.loads(done.stdout.splitlines()[-1])
+    families = {name.split(".")[2] for name in modules if name.startswith("transformers.models.")}
+    assert families <= {"auto", "blip_2", "encoder_decoder", "t5"}
+    others = {name for name in modules if name.startswith("lavis.models.mexa_models.")}
+    assert others <= {"lavis.models.mexa_models.answer", "lavis.models.mexa_models.answers"}, "words of an answer alone"
+    assert not {"cv2", "onnxruntime", "faster_whisper", "llama_cpp"} & set(modules)
 
 
 def test_five_modalities_of_music_avqa_run(repo_root: Path, tmp_path: Path) -> None:
