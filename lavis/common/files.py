@@ -136,12 +136,12 @@ def _load_txt(path: Path) -> list[str]:
 
 
 def _load_npy(path: Path, mmap_mode: Any = None) -> Any:
-    import numpy as np
+    from lavis.common.arrays import load_array
 
     if path.suffix.lower() != ".npy":
         raise ConfigError(f"{path}: only npy files can be mapped.")
     try:
-        return np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
+        return load_array(path, mmap_mode)
     except ValueError as error:
         raise ConfigError(f"{path}: is no array of plain numbers ({error}).") from error
 

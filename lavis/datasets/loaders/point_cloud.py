@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lavis.common.arrays import load_array
 from lavis.common.errors import ConfigError, ModalityError
 from lavis.datasets.loaders.base import Array, Clip, Loader, Sampling
 from lavis.datasets.loaders.ply import read_ply_vertices
@@ -124,7 +125,7 @@ def _read_points(path: Path, *, media_id: str) -> tuple[Array, dict[str, Array]]
     suffix = path.suffix.lower()
     if suffix == ".npz":
         arrays = {"xyz": read_array(path, media_id=media_id, modality="pc", key="xyz")}
-        with np.load(path, allow_pickle=False) as stored:
+        with load_array(path) as stored:
             names = [name for name in EXTRAS if name in stored.files]
         arrays |= {name: read_array(path, media_id=media_id, modality="pc", key=name) for name in names}
     elif suffix == ".ply":

@@ -21,6 +21,7 @@ from typing import Any, ClassVar, Literal, get_args
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from lavis.common.arrays import again, load_array
 from lavis.common.cores import usable_cores
 from lavis.common.errors import ConfigError, ModalityError
 from lavis.datasets.loaders.base import Array, Clip, Loader, Sampling
@@ -89,7 +90,7 @@ def read_array(path: Path, *, media_id: str, modality: str, key: str | None = No
         # A path object may stand for a part of an archive: such bytes are read through it and cannot be mapped.
         source = path if is_on_disk else io.BytesIO(path.read_bytes())
         mmap_mode: Literal["r"] | None = "r" if is_on_disk and path.suffix.lower() == ".npy" else None
-        loaded = np.load(source, mmap_mode=mmap_mode, allow_pickle=False)
+        loaded = load_array(source, mmap_mode)
         if isinstance(loaded, np.ndarray):
             return loaded
         with loaded:
@@ -99,7 +100,7 @@ def read_array(path: Path, *, media_id: str, modality: str, key: str | None = No
                     f"{media_id}: {modality} file {path} holds {', '.join(loaded.files) or 'nothing'}; "
                     f"call the array {key!r}."
                 )
-            array: Array = loaded[name]
+            array: Array = again(lambda: loaded[name])
             return array
     except FileNotFoundError as error:
         raise ModalityError(f"{media_id}: {modality} file {path} does not exist.") from error

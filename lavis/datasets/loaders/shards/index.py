@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from lavis.common.arrays import load_array
 from lavis.common.errors import ModalityError
 from lavis.common.paths import cache_root
 from lavis.datasets.loaders.base import Array
@@ -147,7 +148,7 @@ def _table(path: Path) -> Array:
 def _stored_rows(stored: Path, size_bytes: int) -> Array | None:
     """Return a table from the cache, None where it is not there or not whole."""
     try:
-        rows: Any = np.load(stored, mmap_mode="r", allow_pickle=False)
+        rows: Any = load_array(stored, "r")
     except (OSError, ValueError, EOFError):
         return None
     fits = rows.ndim == 1 and rows.dtype.names == ("name", "offset", "size", "mtime") and len(rows)
@@ -165,7 +166,7 @@ def _store(rows: Array, stored: Path) -> Array:
             os.replace(partial, stored)
         finally:
             Path(partial).unlink(missing_ok=True)
-        mapped: Array = np.load(stored, mmap_mode="r", allow_pickle=False)
+        mapped: Array = load_array(stored, "r")
         return mapped
     except OSError as error:
         logger.warning("The index %s is not kept (%s); set LAVIS_CACHE to a folder with room.", stored, error)
