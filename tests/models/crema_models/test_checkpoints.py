@@ -15,12 +15,13 @@ from crema_tiny import MODEL, tiny
 
 from lavis.common.errors import WeightsError
 from lavis.models.crema_models.building import build_network
-from lavis.models.crema_models.checkpoints import adapters, load_into, load_named_weights
+from lavis.models.crema_models.checkpoints import FROZEN, adapters, load_into, load_named_weights
 from lavis.models.crema_models.crema import Crema
 from lavis.models.crema_models.published_names import is_dead, to_published
 from lavis.models.crema_models.settings import CremaSettings
 from lavis.models.crema_models.weight_files import open_weights, save_weights
 
+SOUND = "audio_encoder.model."
 CASES = ("rgb", "audio_pc_rgb", "rgb_audio_flow_espresso-concat", "rgb_skip_depth")
 FULL = (
     ("rgb", "train"),
@@ -259,6 +260,38 @@ def test_blip2_of_transformers_gives_the_frozen_parts_and_each_modalitys_start(t
     frozen = dict(blip2.qformer.named_parameters())
     query = network.Qformer.bert.encoder.layer[1].attention.attention.query.w.weight
     assert torch.equal(query, frozen["encoder.layer.1.attention.attention.query.weight"])
+
+
+def test_lavis_files_of_blip2_and_beats_give_the_frozen_parts(tmp_path: Path) -> None:
+    """The files are one model's parts under LAVIS's and BEATs' names, with what CREMA has no use for beside them."""
+    source = published(Crema.from_config({**MODEL, "modalities": "rgb_audio"}))
+    beats = {name.removeprefix(SOUND): one for name, one in source.items() if name.startswith(SOUND)}
+    blip2 = {name: one for name, one in source.items() if name.startswith(("visual_encoder.", "t5_model."))}
+    for name, tensor in source.items():
+        if name.startswith("Qformer.") and ".w_" not in name:
+            blip2[name.replace(".query.w.", ".query.").replace(".value.w.", ".value.")] = tensor
+        elif name.startswith(("query_tokens_rgb", "t5_proj_rgb.", "ln_rgb.")):
+            blip2[name.replace("ln_rgb", "ln_vision").replace("_rgb", "")] = tensor
+    blip2["Qformer.bert.embeddings.word_embeddings.weight"] = torch.zeros(3, 3)
+    blip2["Qformer.bert.encoder.layer.0.output.dense.weight"] = torch.zeros(3, 3)
+    torch.save({"model": blip2}, tmp_path / "blip2.pth")
+    torch.save(
+        {"cfg": {"encoder_layers": 1}, "model": {**beats, "predictor.weight": torch.zeros(3)}}, tmp_path / "b.pt"
+    )
+
+    torch.manual_seed(1)
+    files = {"blip2": str(tmp_path / "blip2.pth"), "beats": str(tmp_path / "b.pt")}
+    model = Crema.from_config({**MODEL, "modalities": "rgb_audio_norm", "random_weights": False, **files})
+
+    loaded = published(model)
+    assert all(
+        torch.equal(loaded[name], source[name]) for name in source if name.startswith(FROZEN) and ".w_" not in name
+    )
+    for name in ("rgb", "audio", "norm"):
+        assert torch.equal(loaded[f"query_tokens_{name}"], source["query_tokens_rgb"])
+        assert torch.equal(loaded[f"t5_proj_{name}.weight"], source["t5_proj_rgb.weight"])
+    assert torch.equal(loaded["ln_norm.weight"], source["ln_rgb.weight"])
+    assert [len(report.unexpected) for report in model.load_reports] == [0, 0]
 
 
 def test_a_full_disk_leaves_the_file_that_was_there(tmp_path: Path) -> None:
