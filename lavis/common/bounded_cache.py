@@ -10,7 +10,7 @@ Value = TypeVar("Value")
 
 
 class BoundedCache(Generic[Value]):
-    """Keeps values by key, least recently used first out. One thread uses it.
+    """Keeps values by key, least recently used first out. Threads that share it take turns by a lock of theirs.
 
     Args:
         max_bytes: of all values; 0 keeps none. A larger value is not kept.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import os
 import threading
@@ -11,6 +10,7 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
+from lavis.common.bounded_cache import BoundedCache
 from lavis.common.errors import ConfigError
 from lavis.datasets.loaders.base import Clip, Loader, Sampling
 
@@ -56,7 +56,6 @@ class ClipCache:
         key = _key(path, loader, sampling)
         with self._lock:
             if (clip := self._clips.get(key)) is not None:
-                self._clips.move_to_end(key)
                 return clip if clip.media_id == media_id else dataclasses.replace(clip, media_id=media_id)
             turn = self._turns.setdefault(key, threading.Lock())
         with turn:
@@ -68,7 +67,8 @@ class ClipCache:
                     if not isinstance(loaded, Clip):
                         return loaded
                     clip = _frozen(loaded)
-                    self._keep(key, clip)
+                    with self._lock:
+                        self._clips.put(key, clip)
                 finally:
                     with self._lock:
                         self._turns.pop(key, None)
@@ -77,20 +77,13 @@ class ClipCache:
     def clear(self) -> None:
         """Forget every clip."""
         self._lock = threading.Lock()
-        self._clips: collections.OrderedDict[Hashable, Clip] = collections.OrderedDict()
+        self._clips: BoundedCache[Clip] = BoundedCache(self.max_bytes, _bytes_of)
         self._turns: dict[Hashable, threading.Lock] = {}
-        self.n_bytes = 0
 
-    def _keep(self, key: Hashable, clip: Clip) -> None:
-        size_bytes = _bytes_of(clip)
-        with self._lock:
-            if size_bytes > self.max_bytes or key in self._clips:
-                return
-            self._clips[key] = clip
-            self.n_bytes += size_bytes
-            while self.n_bytes > self.max_bytes:
-                _, oldest = self._clips.popitem(last=False)
-                self.n_bytes -= _bytes_of(oldest)
+    @property
+    def n_bytes(self) -> int:
+        """What is kept, bytes."""
+        return self._clips.n_bytes
 
     def __getstate__(self) -> Mapping[str, int]:
         """Leave the clips behind: a worker that is started anew begins with none."""
